@@ -1,4 +1,4 @@
-"""Failures, by who is at fault: the configuration, the platform. Bad records and refusals are values, not exceptions."""
+"""Failures, by who is at fault: the configuration, the platform. Bad records and refusals are values instead."""
 
 
 class ConnectorError(Exception):
