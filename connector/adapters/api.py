@@ -1,0 +1,81 @@
+"""The client of the ingestion API: one request in, one answer or none out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+
+from connector import __version__
+from connector.core.requests import Answer, NoAnswer
+
+if TYPE_CHECKING:
+    from connector.core.requests import Request
+
+MAX_ANSWER = 4_000_000
+"""Bytes of an answer that are read; what is longer is no answer of the API."""
+
+
+class Key(Protocol):
+    """The API key as it is now, None while there is none."""
+
+    def value(self) -> str | None: ...
+
+
+class Api:
+    """The API of one tenant. Threads may share it. Redirects are not followed: the key would go along.
+
+    `timeout` (seconds) bounds the whole exchange, not each of its reads. The system's certificates are trusted.
+    """
+
+    def __init__(self, base_url: str, tenant: str, key: Key, timeout: float, connections: int) -> None:
+        self._tenant = tenant
+        self._key = key
+        self._timeout = timeout
+        self._client = httpx.Client(
+            base_url=base_url,
+            timeout=timeout,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            headers={"user-agent": f"replenit-connector/{__version__}", "accept": "application/json"},
+        )
+
+    def send(self, request: Request) -> Answer | NoAnswer:
+        """Send and wait, for at most the time-out. Never raises for what a network or a server can do."""
+        key = self._key.value()
+        if key is None:
+            return NoAnswer("key_missing", ambiguous=False)
+        deadline = time.monotonic() + self._timeout
+        headers = {"x-replenit-auth-key": key}
+        if request.body is not None:
+            headers["content-type"] = "application/json"
+        try:
+            with self._client.stream(
+                request.method, request.target(self._tenant), content=request.body, headers=headers
+            ) as response:
+                body = _read(response, deadline)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            return NoAnswer("refused", ambiguous=False)
+        except (httpx.TimeoutException, TimeoutError):
+            return NoAnswer("timeout", ambiguous=True)
+        except (httpx.TransportError, httpx.DecodingError):
+            return NoAnswer("reset", ambiguous=True)
+        if body is None:
+            return NoAnswer("endless", ambiguous=True)
+        return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes | None:
+    """The body; None if it is longer than any answer of the API."""
+    parts = bytearray()
+    for part in response.iter_bytes():
+        parts += part
+        if len(parts) > MAX_ANSWER:
+            return None
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(parts)

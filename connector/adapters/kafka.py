@@ -1,0 +1,285 @@
+"""The consumer: the one place that knows librdkafka's consumer and its admin client.
+
+All calls come from one thread. Callbacks run within `poll` and `close`; an exception of theirs would cost records, so it
+is kept and raised once librdkafka has returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from connector import logs
+from connector.core.events import Partition, Record
+from connector.core.gate import Mark
+from connector.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_LOG = logs.get("kafka")
+
+_DEFAULTS = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": "10000",
+    "queued.max.messages.kbytes": "16384",
+    "max.partition.fetch.bytes": "4194304",
+}
+_NOT_WITH_THE_CONSUMER_PROTOCOL = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")
+_LOCKED = {
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "auto.offset.reset": "earliest",
+    "enable.partition.eof": "true",
+    "allow.auto.create.topics": "false",
+}
+_CONSUMER_ONLY = (
+    "auto.",
+    "check.crcs",
+    "consume.",
+    "coordinator.",
+    "enable.auto",
+    "enable.partition",
+    "fetch.",
+    "group.",
+    "heartbeat.",
+    "isolation.",
+    "max.partition",
+    "max.poll",
+    "offset.",
+    "partition.assignment",
+    "queued.",
+    "session.",
+)
+
+REQUEST_TIMEOUT = 5.0
+"""Seconds that the loop waits for an answer about offsets before it goes on and asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A partition has been read to its end; `position` is the offset of its next record."""
+
+    partition: Partition
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A partition as an owner finds it: its log's ends, and what was committed of it (None: nothing ever)."""
+
+    low: int
+    high: int
+    committed: int | None
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """An offset to commit, and what its metadata says."""
+
+    offset: int
+    mark: Mark
+
+
+class Owner(Protocol):
+    """Who is told of assignments. The calls come within `poll` or `close` and may commit."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None: ...
+    def revoked(self, partitions: Sequence[Partition]) -> None: ...
+    def lost(self, partitions: Sequence[Partition]) -> None: ...
+
+
+def common_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Those of the user's properties that are not for consumers alone."""
+    return {name: value for name, value in properties.items() if not name.startswith(_CONSUMER_ONLY)}
+
+
+def consumer_properties(properties: Mapping[str, str], group_id: str) -> dict[str, str]:
+    """The user's properties over the connector's defaults, under what its safety depends on."""
+    defaults = dict(_DEFAULTS)
+    if properties.get("group.protocol") == "consumer":
+        for name in _NOT_WITH_THE_CONSUMER_PROTOCOL:
+            defaults.pop(name, None)
+    return {**defaults, **properties, **_LOCKED, "group.id": group_id}
+
+
+class KafkaSource:
+    """The records of the subscribed topics, by the partitions that the group's protocol gives to this process."""
+
+    def __init__(self, properties: Mapping[str, str], group_id: str, topics: Sequence[str]) -> None:
+        self._topics = list(topics)
+        self._failure: BaseException | None = None
+        self._committed: Callable[[Mapping[Partition, bool]], None] = lambda _: None
+        self._consumer = Consumer(
+            {
+                **consumer_properties(properties, group_id),
+                "error_cb": self._error,
+                "on_commit": self._on_commit,
+            },
+            logger=logs.librdkafka("consumer"),
+        )
+        self._admin = AdminClient(common_properties(properties), logger=logs.librdkafka("admin"))
+
+    def subscribe(self, owner: Owner, committed: Callable[[Mapping[Partition, bool]], None]) -> None:
+        """Join the group. `committed` hears of every asynchronous commit: partition → whether it succeeded."""
+        self._committed = committed
+        self._consumer.subscribe(
+            self._topics,
+            on_assign=self._guarded(owner.assigned),
+            on_revoke=self._guarded(owner.revoked),
+            on_lost=self._guarded(owner.lost),
+        )
+
+    def poll(self, limit: int, timeout: float) -> list[Record | End]:
+        """Up to `limit` records, waiting at most `timeout` seconds for them."""
+        messages = self._consumer.consume(limit, timeout)
+        self._raise_failure()
+        return [item for message in messages if (item := self._item(message)) is not None]
+
+    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
+        """What is known of the partitions; those for which Kafka has no answer now are missing."""
+        asked = {partition: TopicPartition(partition.topic, partition.number) for partition in partitions}
+        if not asked:
+            return {}
+        try:
+            committed = self._consumer.committed(list(asked.values()), timeout=REQUEST_TIMEOUT)
+            low = self._offsets(asked, OffsetSpec.earliest())
+            high = self._offsets(asked, OffsetSpec.latest())
+        except KafkaException as error:
+            _LOG.warning("kafka_not_answering", f"Kafka did not say where the partitions begin and end: {error}")
+            return {}
+        found = {}
+        for place in committed:
+            partition = Partition(place.topic, place.partition)
+            if place.error is None and partition in low and partition in high:
+                known = place.offset != OFFSET_INVALID
+                found[partition] = Bounds(
+                    low[partition],
+                    high[partition],
+                    place.offset if known else None,
+                    Mark.decode(place.metadata) if known else None,
+                )
+        return found
+
+    def _offsets(self, asked: Mapping[Partition, TopicPartition], spec: OffsetSpec) -> dict[Partition, int]:
+        futures = self._admin.list_offsets(
+            dict.fromkeys(asked.values(), spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=REQUEST_TIMEOUT,
+        )
+        found = {}
+        for place, future in futures.items():
+            try:
+                found[Partition(place.topic, place.partition)] = future.result(REQUEST_TIMEOUT).offset
+            except (KafkaException, TimeoutError):
+                continue
+        return found
+
+    def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
+        """Commit. Without `wait` the outcome comes to the callback; with it the answer is whether all succeeded."""
+        if not commits:
+            return True
+        places = [
+            TopicPartition(partition.topic, partition.number, commit.offset, commit.mark.encode())
+            for partition, commit in commits.items()
+        ]
+        try:
+            if not wait:
+                self._consumer.commit(offsets=places, asynchronous=True)
+                return True
+            answer = self._consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException as error:
+            _LOG.warning("commit_failed", f"Offsets were not committed: {error}. What they cover will be read again.")
+            return False
+        return all(place.error is None for place in answer or [])
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.pause(_places(partitions))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        self._consumer.resume(_places(partitions))
+
+    def close(self) -> None:
+        """Leave the group; what is owned is revoked first."""
+        self._consumer.close()
+        self._raise_failure()
+
+    def _item(self, message: Message) -> Record | End | None:
+        error = message.error()
+        if error is None:
+            return _record(message)
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 (the library's public name for it)
+            topic, number, offset = message.topic(), message.partition(), message.offset()
+            assert topic is not None
+            assert number is not None
+            assert offset is not None
+            return End(Partition(topic, number), offset)
+        if error.fatal():
+            raise PlatformError(f"Kafka: {error.str()}. The process must start anew.")
+        _LOG.warning("kafka_error", f"Kafka: {error.str()}", topic=message.topic())
+        return None
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = PlatformError(f"Kafka: {error.str()}. The process must start anew.")
+        else:
+            _LOG.warning("kafka_error", f"Kafka: {error.str()}")
+
+    def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        failed = error is not None
+        outcome = {Partition(place.topic, place.partition): not failed and place.error is None for place in places}
+        if not all(outcome.values()):
+            words = error.str() if error is not None else "; ".join(str(p.error) for p in places if p.error)
+            _LOG.warning("commit_failed", f"Offsets were not committed: {words}. What they cover will be read again.")
+        self._guard(lambda: self._committed(outcome))
+
+    def _guarded(self, call: Callable[[Sequence[Partition]], None]) -> Callable[[Consumer, list[TopicPartition]], None]:
+        def guarded(_: Consumer, places: list[TopicPartition]) -> None:
+            self._guard(lambda: call([Partition(place.topic, place.partition) for place in places]))
+
+        return guarded
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 (raised again outside librdkafka)
+            self._failure = self._failure or error
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+
+def _record(message: Message) -> Record:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    kind, timestamp = message.timestamp()
+    headers = message.headers()
+    return Record(
+        topic,
+        partition,
+        offset,
+        message.key(),
+        message.value(),
+        tuple(headers) if headers else (),
+        timestamp if kind else None,
+    )
+
+
+def _places(partitions: Iterable[Partition]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.number) for partition in partitions]

@@ -1,0 +1,121 @@
+"""Entries of unfinished work, and the lines in which they wait for their turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+from connector.core.events import Entity
+
+if TYPE_CHECKING:
+    from connector.core.events import Partition, Record
+    from connector.core.offsets import Ticket
+    from connector.core.states import Key, State
+
+_OVERHEAD = 700
+"""About the bytes that an entry takes beside its record and its document."""
+
+_SLACK = 1000
+
+
+class Lane(StrEnum):
+    """What is scheduled as one: the upserts of an entity, and all deletes."""
+
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    PRODUCTS = "products"
+    DELETES = "deletes"
+
+
+class Queue(NamedTuple):
+    """Entries of one lane, entity and priority."""
+
+    lane: Lane
+    entity: Entity
+    snapshot: bool
+
+
+QUEUES = tuple(
+    Queue(lane, entity, snapshot)
+    for entity in Entity
+    for lane in (Lane(entity.value), Lane.DELETES)
+    for snapshot in (False, True)
+)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A key's unfinished work.
+
+    Times are monotonic seconds. `since`: when its oldest event came; retries keep it. `record`: its newest event's.
+    `committed_ms`: the source's commit time of its oldest live event. `created`: see `Change`. `not_before`: it is kept
+    back until then. `locked_until`: the server may be working on a former request for the key until then. `failures`
+    since the last success, the first of them at `failing_since`. `isolating`: it was part of a batch that was refused.
+    `group`: the group of suspects that it goes with, 0 for none. `line` and `place`: where it stands, if anywhere.
+    """
+
+    key: Key
+    state: State
+    record: Record
+    since: float
+    snapshot: bool
+    created: bool
+    committed_ms: int | None
+    tickets: dict[Partition, Ticket] = field(default_factory=dict)
+    not_before: float = 0.0
+    locked_until: float = 0.0
+    failures: int = 0
+    failing_since: float = 0.0
+    isolating: bool = False
+    group: int = 0
+    line: Line | None = None
+    place: int = 0
+    size: int = 0
+
+    @property
+    def queue(self) -> Queue:
+        upsert = self.state.document is not None and not self.state.delete
+        lane = Lane(self.key.entity.value) if upsert else Lane.DELETES
+        return Queue(lane, self.key.entity, self.snapshot)
+
+    def weight(self) -> int:
+        """About the memory that the entry takes, in bytes."""
+        parts = (self.record.key, self.record.value, self.state.document)
+        return _OVERHEAD + sum(len(part) for part in parts if part is not None)
+
+
+class Line:
+    """Entries by a moment, the earliest first. What leaves before its turn is passed over when its turn comes."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Entry]] = []
+        self._places = count(1)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, entry: Entry, moment: float) -> None:
+        entry.line, entry.place = self, next(self._places)
+        heappush(self._heap, (moment, entry.place, entry))
+        self._length += 1
+
+    def leave(self, entry: Entry) -> None:
+        """Leave the line: the heap is rebuilt once most of it is gone."""
+        entry.line, entry.place = None, 0
+        self._length -= 1
+        if len(self._heap) > 2 * self._length + _SLACK:
+            self._heap = [item for item in self._heap if self._stands(item)]
+            heapify(self._heap)
+
+    def first(self) -> tuple[float, Entry] | None:
+        """The entry whose turn it is, with its moment."""
+        while self._heap and not self._stands(self._heap[0]):
+            heappop(self._heap)
+        return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+
+    def _stands(self, item: tuple[float, int, Entry]) -> bool:
+        return item[2].line is self and item[2].place == item[1]

@@ -1,0 +1,112 @@
+"""Tickets: which offsets may be committed while keys are delivered in another order than they were read.
+
+A ticket stands for the first offset that some unfinished work covers. The offset to commit of a partition is its least
+live ticket, else its position: nothing at or above it is lost by a crash. A key that changes a thousand times during an
+outage holds one ticket, not a thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.core.events import Partition
+
+_SLACK = 1000
+
+
+class Ticket(NamedTuple):
+    """The right to hold a partition's commits back at `offset`; void once the partition has another epoch."""
+
+    partition: Partition
+    epoch: int
+    offset: int
+
+
+@dataclass(slots=True)
+class _Tenure:
+    """A partition from its assignment to its loss.
+
+    Released offsets leave the heap when they come to its top, or all at once when they are most of it: one record that
+    waits for an hour must not make the heap grow with the traffic.
+    """
+
+    epoch: int
+    position: int | None = None
+    live: set[int] = field(default_factory=set)
+    heap: list[int] = field(default_factory=list)
+
+    def committable(self) -> int | None:
+        while self.heap and self.heap[0] not in self.live:
+            heappop(self.heap)
+        return self.heap[0] if self.heap else self.position
+
+
+class Offsets:
+    """The offsets of the partitions that this process owns."""
+
+    def __init__(self) -> None:
+        self._tenures: dict[Partition, _Tenure] = {}
+        self._epoch = 0
+
+    def assign(self, partition: Partition) -> int:
+        """Begin a tenure, with no ticket and no position; return its epoch."""
+        self._epoch += 1
+        self._tenures[partition] = _Tenure(self._epoch)
+        return self._epoch
+
+    def revoke(self, partitions: Iterable[Partition]) -> None:
+        """End the tenures. Their tickets are void: releasing one later changes nothing."""
+        for partition in partitions:
+            self._tenures.pop(partition, None)
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        return tuple(self._tenures)
+
+    def advance(self, partition: Partition, position: int) -> None:
+        """Everything below `position` has been read. Gaps are legal; going back is not."""
+        tenure = self._tenures[partition]
+        if tenure.position is None or position > tenure.position:
+            tenure.position = position
+
+    def position(self, partition: Partition) -> int | None:
+        """Return the next offset to read, None before anything is known."""
+        tenure = self._tenures.get(partition)
+        return tenure.position if tenure else None
+
+    def hold(self, partition: Partition, offset: int) -> Ticket:
+        """Keep the partition's commits at or below `offset` until the ticket is released. One ticket an offset."""
+        tenure = self._tenures[partition]
+        if offset in tenure.live:
+            message = f"{partition}@{offset} has a ticket already"
+            raise ValueError(message)
+        tenure.live.add(offset)
+        if len(tenure.heap) > 2 * len(tenure.live) + _SLACK:
+            tenure.heap = sorted(tenure.live)
+        else:
+            heappush(tenure.heap, offset)
+        return Ticket(partition, tenure.epoch, offset)
+
+    def release(self, ticket: Ticket) -> None:
+        """The work is settled; of a tenure that has ended, or twice: nothing happens."""
+        tenure = self._tenures.get(ticket.partition)
+        if tenure is not None and tenure.epoch == ticket.epoch:
+            tenure.live.discard(ticket.offset)
+
+    def valid(self, ticket: Ticket) -> bool:
+        """Whether the ticket's tenure is the present one."""
+        tenure = self._tenures.get(ticket.partition)
+        return tenure is not None and tenure.epoch == ticket.epoch
+
+    def committable(self, partition: Partition) -> int | None:
+        """Return the offset to commit, None before a position is known."""
+        return self._tenures[partition].committable()
+
+    def outstanding(self) -> int:
+        """Return the number of live tickets."""
+        return sum(len(tenure.live) for tenure in self._tenures.values())

@@ -1,0 +1,345 @@
+"""What waits to be sent: one entry a key, the newest state wins, and a key in flight is never sent a second time.
+
+An entry *waits* (in a line, put off to a later time, or as a member of a group that is being isolated) or it *flies*
+(part of a request whose outcome is not known). While a key flies, what happens to its row gathers in a second entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector.core.entries import QUEUES, Entry, Line
+from connector.core.events import Entity, Partition
+from connector.core.states import GONE, NOTHING, State, combine, item_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.core.entries import Queue
+    from connector.core.offsets import Offsets
+    from connector.core.states import Change, ItemKey, Key
+
+
+class Pending:
+    """All unfinished work. Tickets are taken and released here, but for those of dead letters under way.
+
+    `removals`: items that an upsert no longer holds are deleted one by one, as far as they are known.
+    """
+
+    def __init__(self, offsets: Offsets, *, removals: bool = True) -> None:
+        self._offsets = offsets
+        self._removals = removals
+        self._waiting: dict[Key, Entry] = {}
+        self._flying: dict[Key, Entry] = {}
+        self._lines = {queue: Line() for queue in QUEUES}
+        self._put_off = Line()
+        self._bytes = dict.fromkeys(Entity, 0)
+        self._entries = dict.fromkeys(Entity, 0)
+
+    # What comes in
+
+    def put(self, change: Change, now: float) -> bool:
+        """Take a change in; False if work of its key was waiting, with which it was merged.
+
+        A ticket covers its offset from here on, unless nothing is left to do.
+        """
+        waiting = self._waiting.get(change.key)
+        if waiting is not None:
+            self._merge(waiting, change)
+            return False
+        flying = change.key in self._flying
+        if flying or not change.state.nothing:
+            entry = Entry(
+                key=change.key,
+                state=change.state,
+                record=change.record,
+                since=now,
+                snapshot=change.snapshot,
+                created=change.created and not flying,
+                committed_ms=change.committed_ms,
+            )
+            self._cover(entry)
+            self._wait(entry)
+        return True
+
+    def _merge(self, waiting: Entry, change: Change) -> None:
+        unsent = waiting.created and change.state == GONE
+        state = combine(waiting.state, change.state, change.key.entity, removals=self._removals)
+        if unsent or (state.nothing and change.key not in self._flying):
+            self._discard(waiting)
+            return
+        waiting.state = state
+        waiting.record = change.record
+        waiting.snapshot = waiting.snapshot and change.snapshot
+        waiting.failures = 0
+        waiting.isolating = False
+        if waiting.committed_ms is None:
+            waiting.committed_ms = change.committed_ms
+        self._cover(waiting)
+        self._wait(waiting)
+
+    def _cover(self, entry: Entry) -> None:
+        partition = Partition(entry.record.topic, entry.record.partition)
+        if partition not in entry.tickets:
+            entry.tickets[partition] = self._offsets.hold(partition, entry.record.offset)
+
+    # What is known
+
+    def idle(self, key: Key) -> bool:
+        """Nothing of the key waits or flies."""
+        return key not in self._waiting and key not in self._flying
+
+    def document(self, key: Key) -> bytes | None:
+        """The newest unsettled document of the key: what a field that the event lacks is filled from."""
+        entry = self._waiting.get(key) or self._flying.get(key)
+        return None if entry is None else entry.state.document
+
+    def entries(self, entity: Entity) -> int:
+        """Entries that wait or fly."""
+        return self._entries[entity]
+
+    def bytes(self, entity: Entity) -> int:
+        """About the memory that they take."""
+        return self._bytes[entity]
+
+    def length(self, queue: Queue) -> int:
+        """Entries that could go now."""
+        return len(self._lines[queue])
+
+    def oldest(self, queue: Queue) -> float | None:
+        """`since` of the entry that would go first."""
+        first = self._lines[queue].first()
+        return None if first is None else first[0]
+
+    def oldest_commit_ms(self, entity: Entity) -> int | None:
+        """The source's commit time of the oldest live event that is not settled."""
+        times = [
+            entry.committed_ms
+            for place in (self._waiting, self._flying)
+            for entry in place.values()
+            if entry.key.entity is entity and entry.committed_ms is not None
+        ]
+        return min(times, default=None)
+
+    # What goes out
+
+    def take(self, queues: Iterable[Queue], limit: int) -> list[Entry]:
+        """Let up to `limit` entries fly: the queues in their order, each oldest first."""
+        taken: list[Entry] = []
+        for queue in queues:
+            line = self._lines[queue]
+            while len(taken) < limit and (first := line.first()) is not None:
+                self._fly(first[1])
+                taken.append(first[1])
+        return taken
+
+    def take_group(self, members: Iterable[Entry], group: int) -> list[Entry]:
+        """Let the entries fly that are still members of the group."""
+        taken = [entry for entry in members if self.in_group(entry, group)]
+        for entry in taken:
+            self._fly(entry)
+        return taken
+
+    def in_group(self, entry: Entry, group: int) -> bool:
+        """Whether the entry waits as a member of the group. A newer state ends that, and the loss of its partition."""
+        return entry.group == group and self._waiting.get(entry.key) is entry
+
+    def advance(self, now: float) -> None:
+        """Queue what was put off until now."""
+        while (first := self._put_off.first()) is not None and first[0] <= now:
+            entry = first[1]
+            entry.not_before = 0.0
+            self._enqueue(entry)
+
+    def next_put_off(self) -> float | None:
+        """When the next entry that was put off may go."""
+        first = self._put_off.first()
+        return None if first is None else first[0]
+
+    def _fly(self, entry: Entry) -> None:
+        self._leave(entry)
+        del self._waiting[entry.key]
+        entry.created = False
+        self._flying[entry.key] = entry
+
+    # What comes back
+
+    def delivered(self, entry: Entry) -> bool:
+        """The request for the entry's first debt succeeded; False if more is owed."""
+        state = entry.state
+        rest = NOTHING
+        if state.delete:
+            rest = State(document=state.document)
+        elif state.document is not None and state.stale:
+            rest = State(stale=state.stale - item_keys(entry.key.entity, state.document))
+        return self._paid(entry, rest)
+
+    def item_deleted(self, entry: Entry, item: ItemKey) -> bool:
+        """One stale item is gone; False if more is owed."""
+        return self._paid(entry, State(stale=entry.state.stale - {item}))
+
+    def _paid(self, entry: Entry, rest: State) -> bool:
+        entry.failures = 0
+        entry.isolating = False
+        if rest.nothing:
+            self._settle(entry)
+        else:
+            self._return(entry, rest, applied=False)
+        return rest.nothing
+
+    def failed(self, entry: Entry, *, retry_at: float = 0.0, locked_until: float = 0.0) -> None:
+        """The entry's request failed: the entry goes again, with what has come meanwhile, not before `retry_at`.
+
+        `locked_until` > 0: the request may have been applied, and the server may be working on it until then.
+        """
+        entry.not_before = max(retry_at, locked_until)
+        entry.locked_until = locked_until
+        owed = entry.state
+        if locked_until and owed.document is not None and not owed.delete and self._removals:
+            owed = State(document=owed.document, stale=owed.stale | item_keys(entry.key.entity, owed.document))
+        self._return(entry, owed, applied=locked_until > 0)
+
+    def rejected(self, entry: Entry) -> bool:
+        """The API refuses the entry's state. True: it is the newest, and a dead letter.
+
+        The caller then owes its record to the dead-letter topic, and `release` once it is there. A state that something
+        newer supersedes, or whose partition is another process's, is dropped.
+        """
+        dead = entry.key not in self._waiting and bool(entry.tickets)
+        if dead:
+            del self._flying[entry.key]
+            self._unmeasure(entry)
+        else:
+            self._settle(entry)
+        return dead
+
+    def release(self, entry: Entry) -> None:
+        """Release the tickets of an entry that is settled."""
+        for ticket in entry.tickets.values():
+            self._offsets.release(ticket)
+
+    def _settle(self, entry: Entry) -> None:
+        del self._flying[entry.key]
+        self._unmeasure(entry)
+        self.release(entry)
+        waiting = self._waiting.get(entry.key)
+        if waiting is not None and waiting.state.nothing:
+            self._discard(waiting)
+        elif waiting is not None:
+            self._enqueue(waiting)
+
+    def _return(self, entry: Entry, owed: State, *, applied: bool) -> None:
+        """A flying entry, of which `owed` is left, waits again; newer work of its key absorbs it.
+
+        `applied`: the state that it carried may be Replenit's by now.
+        """
+        del self._flying[entry.key]
+        waiting = self._waiting.get(entry.key)
+        if waiting is not None:
+            self._absorb(entry, waiting, owed, applied=applied)
+        elif entry.tickets:
+            entry.state = owed
+            self._wait(entry)
+        else:  # all its partitions are another process's by now
+            self._unmeasure(entry)
+
+    def _absorb(self, older: Entry, waiting: Entry, owed: State, *, applied: bool) -> None:
+        self._unmeasure(older)
+        entity = older.key.entity
+        if applied and waiting.state.nothing:  # what must not be sent may be there: take it back
+            waiting.state = GONE
+        else:
+            waiting.state = combine(owed, waiting.state, entity, removals=self._removals)
+        waiting.since = min(waiting.since, older.since)
+        waiting.snapshot = waiting.snapshot and older.snapshot
+        waiting.not_before = max(waiting.not_before, older.not_before)
+        waiting.locked_until = max(waiting.locked_until, older.locked_until)
+        waiting.committed_ms = older.committed_ms or waiting.committed_ms
+        for partition, ticket in older.tickets.items():
+            newer = waiting.tickets.get(partition)
+            waiting.tickets[partition] = ticket if newer is None else min(ticket, newer)
+            if newer is not None:
+                self._offsets.release(max(ticket, newer))
+        if waiting.state.nothing:
+            self._discard(waiting)
+        else:
+            self._wait(waiting)
+
+    # Where an entry waits
+
+    def group(self, entries: Iterable[Entry], group: int) -> None:
+        """Take those of the entries that still wait out of line, as members of a group."""
+        for entry in entries:
+            if self._waiting.get(entry.key) is entry:
+                self._leave(entry)
+                entry.group = group
+
+    def put_off(self, partition: Partition, until: float) -> None:
+        """Keep back whatever of the partition waits."""
+        for entry in self._waiting.values():
+            if partition in entry.tickets:
+                entry.not_before = max(entry.not_before, until)
+                self._enqueue(entry)
+
+    def _wait(self, entry: Entry) -> None:
+        self._measure(entry)
+        self._waiting[entry.key] = entry
+        self._enqueue(entry)
+
+    def _enqueue(self, entry: Entry) -> None:
+        """Line a waiting entry up, or put it off; while its key flies it stands nowhere."""
+        self._leave(entry)
+        if entry.key in self._flying:
+            return
+        if entry.not_before:
+            self._put_off.push(entry, entry.not_before)
+        else:
+            self._lines[entry.queue].push(entry, entry.since)
+
+    @staticmethod
+    def _leave(entry: Entry) -> None:
+        entry.group = 0
+        if entry.line is not None:
+            entry.line.leave(entry)
+
+    # Partitions that go, and sizes
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """The partitions are another process's: drop what was read from them alone.
+
+        What flies stays, as a lock on its key, until its outcome is known.
+        """
+        gone = set(partitions)
+        for entry in [*self._flying.values(), *self._waiting.values()]:
+            for partition in gone & entry.tickets.keys():
+                del entry.tickets[partition]
+            if not entry.tickets and self._waiting.get(entry.key) is entry:
+                self._discard(entry)
+
+    def flying(self, partition: Partition) -> bool:
+        """Whether a request in flight carries something of the partition."""
+        return any(partition in entry.tickets for entry in self._flying.values())
+
+    def locked(self, partition: Partition, now: float) -> bool:
+        """Whether the server may be working on something of the partition whose request has no outcome or failed."""
+        return self.flying(partition) or any(
+            entry.locked_until > now and partition in entry.tickets for entry in self._waiting.values()
+        )
+
+    def _discard(self, entry: Entry) -> None:
+        self._leave(entry)
+        del self._waiting[entry.key]
+        self._unmeasure(entry)
+        self.release(entry)
+
+    def _measure(self, entry: Entry) -> None:
+        if not entry.size:
+            self._entries[entry.key.entity] += 1
+        weight = entry.weight()
+        self._bytes[entry.key.entity] += weight - entry.size
+        entry.size = weight
+
+    def _unmeasure(self, entry: Entry) -> None:
+        self._entries[entry.key.entity] -= 1
+        self._bytes[entry.key.entity] -= entry.size
+        entry.size = 0

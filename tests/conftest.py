@@ -1,0 +1,82 @@
+"""The broker that tests run against, and `--no-skips`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from kafka_broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from kafka_node import Node
+
+BOOTSTRAP_SERVERS = "TEST_KAFKA_BOOTSTRAP_SERVERS"
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """Give a real broker for the whole run; each test creates topics of its own in it."""
+    given = os.environ.get(BOOTSTRAP_SERVERS)
+    if given:
+        broker = Broker(given)
+        yield broker
+        broker.delete_topics(*broker.topics)
+        return
+    node = _start_node()
+    yield node.broker
+    node.close()
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Node]:
+    """Give a real broker for this test alone, to be stopped, killed and hung."""
+    node = _start_node()
+    yield node
+    node.close()
+
+
+def _start_node() -> Node:
+    from kafka_node import UnavailableError  # noqa: PLC0415
+    from kafka_sources import start_node  # noqa: PLC0415 (slow, and most runs need none of it)
+
+    try:
+        return start_node()
+    except UnavailableError as error:
+        pytest.skip(f"{error}; {BOOTSTRAP_SERVERS} names a running one")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a test that is skipped has failed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if not hasattr(report, "wasxfail"):
+        _refuse_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(collector.config, report)
+    return report
+
+
+def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and config.getoption("--no-skips"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped under --no-skips: {reason}"

@@ -1,0 +1,80 @@
+"""The captured records of a shop's three tables, and the rows that these held at the end: see captures/README.md."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIALECTS = ("json", "json-schema", "json-strings", "json-connect")
+PARTITIONS = 4
+TABLES = {"customers": "customers_plain", "orders": "orders_plain", "products": "products_plain"}
+"""Entity → table."""
+
+_DIRECTORY = Path(__file__).parent / "captures"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedRecord:
+    """A record as Debezium wrote it. `timestamp` is Kafka's, in milliseconds."""
+
+    topic: str
+    table: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table at the end: `columns` is column → SQL type, `rows` is primary key → column → SQL text."""
+
+    columns: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, str | None]]
+
+
+def topic(dialect: str, entity: str) -> str:
+    return f"{dialect.replace('-', '_')}.shop.{TABLES[entity]}"
+
+
+@cache
+def records(dialect: str) -> tuple[CapturedRecord, ...]:
+    """All records of a dialect by timestamp; within a partition in the order of their offsets."""
+    with gzip.open(_DIRECTORY / f"{dialect}.jsonl.gz", "rt", encoding="ascii") as lines:
+        return tuple(_record(line) for line in lines)
+
+
+@cache
+def final_table(entity: str) -> Table:
+    """What the database held when the capture ended."""
+    table = json.loads((_DIRECTORY / "final.json").read_bytes())["tables"][f"shop.{TABLES[entity]}"]
+    (key,) = table["key"]
+    return Table(table["columns"], {row[key]: row for row in table["rows"]})
+
+
+def _record(line: str) -> CapturedRecord:
+    fields = json.loads(line)
+    return CapturedRecord(
+        topic=fields["topic"],
+        table=fields["topic"].rpartition(".")[2],
+        partition=fields["partition"],
+        offset=fields["offset"],
+        timestamp=fields["timestamp"],
+        key=_bytes(fields["key"]),
+        value=_bytes(fields["value"]),
+        headers=tuple((name, _bytes(value)) for name, value in fields["headers"]),
+    )
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text, validate=True)
