@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -17,35 +18,26 @@ MAX_ANSWER = 4_000_000
 """Bytes of an answer that are read; what is longer is no answer of the API."""
 
 
-class Key(Protocol):
-    """The API key as it is now, None while there is none."""
-
-    def value(self) -> str | None: ...
-
-
 class Api:
     """The API of one tenant. Threads may share it. Redirects are not followed: the key would go along.
 
     `timeout` (seconds) bounds the whole exchange, not each of its reads. The system's certificates are trusted.
     """
 
-    def __init__(self, base_url: str, tenant: str, key: Key, timeout: float, connections: int) -> None:
+    def __init__(self, base_url: str, tenant: str, timeout: float, connections: int) -> None:
         self._tenant = tenant
-        self._key = key
         self._timeout = timeout
         self._client = httpx.Client(
             base_url=base_url,
             timeout=timeout,
             follow_redirects=False,
+            verify=ssl.create_default_context(),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             headers={"user-agent": f"replenit-connector/{__version__}", "accept": "application/json"},
         )
 
-    def send(self, request: Request) -> Answer | NoAnswer:
+    def send(self, request: Request, key: str) -> Answer | NoAnswer:
         """Send and wait, for at most the time-out. Never raises for what a network or a server can do."""
-        key = self._key.value()
-        if key is None:
-            return NoAnswer("key_missing", ambiguous=False)
         deadline = time.monotonic() + self._timeout
         headers = {"x-replenit-auth-key": key}
         if request.body is not None:

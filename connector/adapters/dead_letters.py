@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from connector import logs
-from connector.adapters.kafka import REQUEST_TIMEOUT, common_properties
+from connector.adapters.kafka import LIBRDKAFKA, REQUEST_TIMEOUT, common_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,10 +43,10 @@ class DeadLetterTopic:
         self._topic = topic
         self._properties = {**_DEFAULTS, **common, **_LOCKED}
         self._producer = self._start()
-        self._admin = AdminClient(common, logger=logs.librdkafka("admin"))
+        self._admin = AdminClient({**common}, logger=LIBRDKAFKA)
 
     def _start(self) -> Producer:
-        return Producer({**self._properties}, logger=logs.librdkafka("producer"))
+        return Producer({**self._properties}, logger=LIBRDKAFKA)
 
     def missing(self) -> str | None:
         """Why the topic can't be written to as far as can be told without writing; None if nothing speaks against it.
@@ -94,5 +94,5 @@ class DeadLetterTopic:
         left = self._producer.flush(timeout)
         if left:
             _LOG.warning(
-                "dead_letters_unconfirmed", f"{left} dead letters are not confirmed; they will be written again"
+                "dead_letter_unconfirmed", f"{left} dead letters are not confirmed; they will be written again"
             )

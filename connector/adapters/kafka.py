@@ -1,11 +1,12 @@
 """The consumer: the one place that knows librdkafka's consumer and its admin client.
 
-All calls come from one thread. Callbacks run within `poll` and `close`; an exception of theirs would cost records, so it
-is kept and raised once librdkafka has returned.
+All calls come from one thread. Callbacks run within `poll` and `close`; an exception of theirs would cost records, so
+it is kept and raised once librdkafka has returned.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # exported all the same
 
 from connector import logs
 from connector.core.events import Partition, Record
@@ -26,9 +27,10 @@ from connector.core.gate import Mark
 from connector.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _LOG = logs.get("kafka")
+LIBRDKAFKA = logging.getLogger("librdkafka")
 
 _DEFAULTS = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -128,9 +130,9 @@ class KafkaSource:
                 "error_cb": self._error,
                 "on_commit": self._on_commit,
             },
-            logger=logs.librdkafka("consumer"),
+            logger=LIBRDKAFKA,
         )
-        self._admin = AdminClient(common_properties(properties), logger=logs.librdkafka("admin"))
+        self._admin = AdminClient({**common_properties(properties)}, logger=LIBRDKAFKA)
 
     def subscribe(self, owner: Owner, committed: Callable[[Mapping[Partition, bool]], None]) -> None:
         """Join the group. `committed` hears of every asynchronous commit: partition → whether it succeeded."""
@@ -155,10 +157,10 @@ class KafkaSource:
             return {}
         try:
             committed = self._consumer.committed(list(asked.values()), timeout=REQUEST_TIMEOUT)
-            low = self._offsets(asked, OffsetSpec.earliest())
-            high = self._offsets(asked, OffsetSpec.latest())
+            low = self._offsets(asked, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+            high = self._offsets(asked, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         except KafkaException as error:
-            _LOG.warning("kafka_not_answering", f"Kafka did not say where the partitions begin and end: {error}")
+            _LOG.warning("kafka_error", f"Kafka did not say where the partitions begin and end: {error}")
             return {}
         found = {}
         for place in committed:
@@ -276,9 +278,15 @@ def _record(message: Message) -> Record:
         offset,
         message.key(),
         message.value(),
-        tuple(headers) if headers else (),
+        tuple(_headers(headers)) if headers else (),
         timestamp if kind else None,
     )
+
+
+def _headers(headers: object) -> Iterator[tuple[str, bytes | None]]:
+    """The headers of a consumed message: always pairs, and bytes or None."""
+    assert isinstance(headers, list)
+    yield from headers
 
 
 def _places(partitions: Iterable[Partition]) -> list[TopicPartition]:

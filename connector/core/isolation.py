@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Records that are tried together. `proven`: their other half was accepted, so one of them is bad."""
+    """Records that are tried together: `size` at first, fewer once newer states have replaced some.
+
+    `proven`: their other half was accepted, so one of them is bad.
+    """
 
     number: int
     members: Sequence[Entry]
+    size: int
     sibling: Group | None = None
     proven: bool = False
     not_before: float = 0.0
@@ -37,25 +41,30 @@ class Isolation:
         self._groups: list[Group] = []
         self._numbers = count(1)
 
-    def split(self, entries: Sequence[Entry], suspicious: Callable[[Entry], bool] = lambda _: False) -> None:
+    def split(
+        self,
+        entries: Sequence[Entry],
+        suspicious: Callable[[Entry], bool] = lambda _: False,
+        not_before: float = 0.0,
+    ) -> None:
         """Form two groups of waiting entries that failed together: the suspicious ones first, else by halves."""
         first = [entry for entry in entries if suspicious(entry)]
         rest = [entry for entry in entries if entry not in first] if first else []
         if not first or not rest:
             half = len(entries) // 2
             first, rest = list(entries[:half]), list(entries[half:])
-        second = self._form(rest)
-        self._form(first).sibling = second
+        second = self._form(rest, not_before)
+        self._form(first, not_before).sibling = second
 
-    def again(self, group: Group, not_before: float) -> None:
-        """Try the group once more, after a failure that said nothing of its records."""
-        group.not_before = not_before
-        self._pending.group(group.members, group.number)
+    def again(self, group: Group, entries: Sequence[Entry], not_before: float) -> None:
+        """Try the group's entries once more, after a failure that said nothing of them."""
+        group.members, group.not_before = entries, not_before
+        self._pending.group(entries, group.number)
         self._groups.append(group)
 
     def accepted(self, group: Group, delivered: int) -> None:
         """The group went through: if it was whole, the bad record is in the other half."""
-        if group.sibling is not None and delivered == len(group.members):
+        if group.sibling is not None and delivered == group.size:
             group.sibling.proven = True
 
     def ready(self, now: float) -> Group | None:
@@ -65,7 +74,7 @@ class Isolation:
             members = [entry for entry in group.members if self._pending.in_group(entry, group.number)]
             if members and group.not_before > now:
                 return None
-            if members and not (group.proven and 1 < len(members) == len(group.members)):
+            if members and not (group.proven and 1 < len(members) == group.size):
                 return group
             self._groups.pop()
             if members:
@@ -77,8 +86,8 @@ class Isolation:
         self._groups.remove(group)
         return self._pending.take_group(group.members, group.number)
 
-    def _form(self, members: Sequence[Entry]) -> Group:
-        group = Group(next(self._numbers), members)
+    def _form(self, members: Sequence[Entry], not_before: float) -> Group:
+        group = Group(next(self._numbers), members, len(members), not_before=not_before)
         self._pending.group(members, group.number)
         self._groups.append(group)
         return group

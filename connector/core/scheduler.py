@@ -67,8 +67,8 @@ def next_send(
     and needs to leave none: where the budget is so small that light sends alone would use it up, it would never go.
     """
     keep = budget.keep()
-    emptiness = 1 - budget.tokens(now) / budget.burst
-    patience = (1 + keep) / budget.rate
+    emptiness = 1 - budget.tokens(now) / (budget.burst * budget.share)
+    patience = (1 + keep) / (budget.rate * budget.share)
     best: tuple[tuple[bool, float, float], Candidate] | None = None
     wait = math.inf
     for candidate in candidates:

@@ -1,0 +1,408 @@
+"""From what waits to a request, and from its outcome to what follows: the decisions; the caller does the I/O."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from connector.core.entries import Lane, Queue
+from connector.core.events import Entity, Reason, Reject
+from connector.core.halts import Halt
+from connector.core.isolation import Group, Isolation
+from connector.core.lanes import Health, pause
+from connector.core.outcomes import (
+    Delivered,
+    HaltReason,
+    Refused,
+    Stopped,
+    Suspect,
+    Throttled,
+    TooLarge,
+    Transient,
+    Unclear,
+    classify,
+)
+from connector.core.requests import DELETES, ITEM_DELETES, UPSERTS, Answer, Purpose, Request
+from connector.core.scheduler import Candidate, Lingers, Load, next_send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from connector.core.budget import Budget, Slot
+    from connector.core.entries import Entry
+    from connector.core.events import FieldError
+    from connector.core.outcomes import Outcome
+    from connector.core.pending import Pending
+    from connector.core.requests import NoAnswer
+
+AMBIGUITY = 30.0
+"""Seconds for which the server may go on with a request whose answer did not come."""
+
+PROOF = 600.0
+"""Seconds for which a success proves that tenant and key are right."""
+
+_DOUBT_AGAIN = 5.0
+_SUSPICIOUS_FAILURES = 5
+_HOPELESS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """A request under way with the entries that it carries; a probe carries none, and has no lane."""
+
+    request: Request
+    purpose: Purpose
+    slot: Slot
+    sent_at: float
+    lane: Lane | None = None
+    entries: Sequence[Entry] = ()
+    item: tuple[str, ...] | None = None
+    group: Group | None = None
+
+
+@dataclass(slots=True)
+class Consequences:
+    """What follows from an outcome. `dead`: entries that are the caller's now, for the dead-letter topic."""
+
+    outcome: Outcome
+    delivered: list[Entry] = field(default_factory=list)
+    dead: list[tuple[Entry, Reject]] = field(default_factory=list)
+    halted: Halt | None = None
+    recovered: Halt | None = None
+    short: int = 0
+
+
+class Dispatch:
+    """Lanes, isolation and halts over the pending work.
+
+    `suspicious` tells which entries the strict reading of the API's documents would refuse. `jitter` gives numbers from
+    0 to 1.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it decides by)
+        self,
+        pending: Pending,
+        budget: Budget,
+        *,
+        entities: Collection[Entity],
+        batch_max: Mapping[Entity, int],
+        lingers: Lingers,
+        suspicious: Callable[[Entry], bool],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.halt: Halt | None = None
+        self.lingers = lingers
+        self._pending = pending
+        self._budget = budget
+        self._entities = entities
+        self._batch_max = batch_max
+        self._suspicious = suspicious
+        self._jitter = jitter
+        self._health = {lane: Health() for lane in Lane}
+        self._isolations = {Lane(entity.value): Isolation(pending) for entity in entities}
+        self._isolating = False
+        self._probing = False
+        self._doubt: float | None = None  # when to ask whether key and tenant work
+        self._proven_at = -math.inf
+        self._fingerprint: str | None = ""
+
+    # What goes out
+
+    @property
+    def flying(self) -> int:
+        """Requests without an outcome."""
+        return sum(health.flying for health in self._health.values()) + self._probing
+
+    def next(self, now: float, open_entities: Collection[Entity]) -> Batch | float:
+        """The request to send now, or the seconds after which to ask again at the latest.
+
+        Its entries fly, and its slot of the budget is spent: the caller sends it and hands what comes to `settle`.
+        """
+        if self.halt is not None or self._doubt is not None:
+            return self._probe(now)
+        self._pending.advance(now)
+        candidates = dict(self._candidates(now, open_entities))
+        chosen, wait = next_send(candidates, self._budget, self.lingers, now)
+        if chosen is None:
+            put_off = self._pending.next_put_off()
+            return min(wait, math.inf if put_off is None else put_off - now)
+        what = candidates[chosen]
+        if isinstance(what, Group):
+            return self._send_group(chosen.lane, what, now)
+        if chosen.lane is Lane.DELETES:
+            return self._send_delete(what, now)
+        return self._send_batch(chosen, what, now)
+
+    def _probe(self, now: float) -> Batch | float:
+        """An empty array: it costs a request and changes nothing, and its answer tells whether key and tenant work."""
+        if self._probing or self._fingerprint is None:
+            return math.inf
+        if self.halt is not None and self.halt.reason is HaltReason.DEAD_LETTER_TOPIC:
+            return math.inf
+        due = (self._doubt or 0.0) if self.halt is None else self.halt.next_probe
+        due -= now
+        wait = max(due, self._budget.wait(now))
+        if wait > 0:
+            return wait
+        self._probing = True
+        return Batch(Request(UPSERTS[Entity.ORDERS], body=b"[]"), Purpose.PROBE, self._budget.spend(now), now)
+
+    def _candidates(
+        self, now: float, open_entities: Collection[Entity]
+    ) -> Iterator[tuple[Candidate, Group | list[Queue]]]:
+        for lane, isolation in self._isolations.items():
+            health = self._health[lane]
+            if Entity(lane.value) not in open_entities or not health.may_send(now):
+                continue
+            if not self._isolating and (group := isolation.ready(now)) is not None:
+                since = min(entry.since for entry in group.members)
+                yield Candidate(lane, Load.ISOLATION, since, health.served), group
+            queues = self._queues(lane, [Entity(lane.value)], open_entities)
+            if (oldest := self._oldest(queues)) is not None:
+                full = sum(map(self._pending.length, queues)) >= self._batch_max[Entity(lane.value)]
+                yield Candidate(lane, Load.FULL if full else Load.LIGHT, oldest, health.served), queues
+        health = self._health[Lane.DELETES]
+        if health.may_send(now):
+            queues = self._queues(Lane.DELETES, open_entities, open_entities)
+            queues.sort(key=lambda queue: (queue.snapshot, self._pending.oldest(queue) or math.inf))
+            if (oldest := self._oldest(queues)) is not None:
+                yield Candidate(Lane.DELETES, Load.DELETE, oldest, health.served), queues
+
+    def _queues(self, lane: Lane, entities: Collection[Entity], open_entities: Collection[Entity]) -> list[Queue]:
+        """The lane's queues with something in them: live entries before those of a snapshot.
+
+        A snapshot's orders wait for its customers and products, to which they refer, while those can be sent.
+        """
+        queues = [Queue(lane, entity, snapshot) for snapshot in (False, True) for entity in entities]
+        if lane is Lane.ORDERS and self._referents_wait(open_entities):
+            queues = [queue for queue in queues if not queue.snapshot]
+        return [queue for queue in queues if self._pending.length(queue)]
+
+    def _referents_wait(self, open_entities: Collection[Entity]) -> bool:
+        for lane in (Lane.CUSTOMERS, Lane.PRODUCTS):
+            entity = Entity(lane.value)
+            healthy = not self._health[lane].failures
+            waiting = self._pending.length(Queue(lane, entity, snapshot=True)) > 0
+            if entity in self._entities and healthy and (waiting or entity not in open_entities):
+                return True
+        return False
+
+    def _oldest(self, queues: Sequence[Queue]) -> float | None:
+        moments = [moment for queue in queues if (moment := self._pending.oldest(queue)) is not None]
+        return min(moments, default=None)
+
+    def _send_batch(self, chosen: Candidate, queues: list[Queue], now: float) -> Batch:
+        entity = Entity(chosen.lane.value)
+        entries = self._pending.take(queues, self._batch_max[entity])
+        if entries[0].failures:
+            purpose = Purpose.RETRY
+        elif entries[0].isolating:
+            purpose = Purpose.ISOLATION
+        else:
+            purpose = Purpose.BACKLOG if chosen.load is Load.FULL else Purpose.FRESH
+        return self._send(chosen.lane, _upsert(entity, entries), purpose, entries, now)
+
+    def _send_group(self, lane: Lane, group: Group, now: float) -> Batch:
+        entries = self._isolations[lane].take(group)
+        self._isolating = True
+        return self._send(lane, _upsert(Entity(lane.value), entries), Purpose.ISOLATION, entries, now, group=group)
+
+    def _send_delete(self, queues: list[Queue], now: float) -> Batch:
+        [entry] = self._pending.take(queues, 1)
+        entity, item = entry.key.entity, None
+        if entry.state.delete:
+            request, purpose = Request(DELETES[entity], (entry.key.id,)), Purpose.DELETE
+        else:
+            item = min(entry.state.stale)
+            request, purpose = Request(ITEM_DELETES[entity], (entry.key.id, *item)), Purpose.ITEM_DELETE
+        if entry.failures:
+            purpose = Purpose.RETRY
+        return self._send(Lane.DELETES, request, purpose, [entry], now, item=item)
+
+    def _send(  # noqa: PLR0913 (the parts of a batch)
+        self,
+        lane: Lane,
+        request: Request,
+        purpose: Purpose,
+        entries: Sequence[Entry],
+        now: float,
+        *,
+        item: tuple[str, ...] | None = None,
+        group: Group | None = None,
+    ) -> Batch:
+        self._health[lane].sent(now)
+        return Batch(request, purpose, self._budget.spend(now), now, lane, entries, item, group)
+
+    # What comes back
+
+    def settle(self, batch: Batch, reply: Answer | NoAnswer, now: float) -> Consequences:
+        """Draw the consequences of a reply. Each batch is settled exactly once."""
+        outcome = classify(batch.request, len(batch.entries), reply)
+        asked = outcome.retry_after if isinstance(outcome, Throttled) else None
+        status, headers = (reply.status, reply.headers) if isinstance(reply, Answer) else (None, {})
+        self._budget.answer(batch.slot, now, status, headers, retry_after=asked)
+        follows = Consequences(outcome)
+        if batch.lane is None:
+            self._settle_probe(follows, now)
+            return follows
+        self._health[batch.lane].flying -= 1
+        if batch.group is not None:
+            self._isolating = False
+        self._draw(batch, batch.lane, follows, now)
+        return follows
+
+    def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:
+        match follows.outcome:
+            case Delivered(count):
+                self._delivered(batch, lane, count, follows, now)
+            case Refused(errors):
+                self._proven(lane, now)
+                self._refused(batch, errors, follows)
+            case Suspect(status=403) if now - self._proven_at > PROOF:  # a gateway dislikes this record, or this sender
+                self._again(batch, lane)
+                self._doubt = now
+            case Suspect(errors):
+                self._divide(batch, lane, Reject(Reason.REJECTED, errors), follows)
+            case TooLarge():
+                self._divide(batch, lane, Reject(Reason.TOO_LARGE, ()), follows)
+            case Throttled():
+                self._again(batch, lane)
+            case Transient(_, ambiguous):
+                self._failed(batch, lane, follows, now, locked_until=now + AMBIGUITY if ambiguous else 0.0)
+            case Stopped(reason):
+                self._again(batch, lane)
+                follows.halted = self.stop(reason, now)
+            case Unclear() if now - self._proven_at <= PROOF:
+                self._delivered(batch, lane, None, follows, now)
+            case Unclear():
+                self._again(batch, lane)
+                self._doubt = now
+            case _:
+                assert_never(follows.outcome)
+
+    def stop(self, reason: HaltReason, now: float, detail: str = "") -> Halt | None:
+        """Halt all sending; the halt, unless one is under way already."""
+        if self.halt is not None:
+            return None
+        self.halt = Halt(reason, now, self._fingerprint, detail)
+        return self.halt
+
+    def resume(self) -> Halt | None:
+        """End the halt: its cause is gone."""
+        halt, self.halt = self.halt, None
+        return halt
+
+    def see_key(self, fingerprint: str | None, now: float) -> Consequences | None:
+        """Take notice of the key as it is now, None if there is none."""
+        self._fingerprint = fingerprint
+        if fingerprint is None:
+            halt = self.stop(HaltReason.KEY_MISSING, now)
+            return None if halt is None else Consequences(Stopped(HaltReason.KEY_MISSING), halted=halt)
+        if self.halt is not None:
+            self.halt.key_seen(fingerprint, now)
+            if self.halt.reason is HaltReason.KEY_MISSING:
+                self._doubt = now
+                return Consequences(Stopped(HaltReason.KEY_MISSING), recovered=self.resume())
+        return None
+
+    def _settle_probe(self, follows: Consequences, now: float) -> None:
+        self._probing = False
+        match follows.outcome:
+            case Delivered() | Refused() | Suspect() | TooLarge():
+                self._doubt = None
+                self._proven_at = now
+                if self.halt is not None and self.halt.reason is not HaltReason.DEAD_LETTER_TOPIC:
+                    follows.recovered = self.resume()
+            case Stopped(reason):
+                self._doubt = None
+                if self.halt is None:
+                    follows.halted = self.stop(reason, now)
+                else:
+                    self.halt.reason = reason
+                    self.halt.postpone(now)
+            case _:
+                if self.halt is not None:
+                    self.halt.postpone(now)
+                self._doubt = None if self._doubt is None else now + _DOUBT_AGAIN
+
+    def _proven(self, lane: Lane, now: float) -> None:
+        self._proven_at = now
+        self._health[lane].succeeded(now)
+
+    def _delivered(self, batch: Batch, lane: Lane, count: int | None, follows: Consequences, now: float) -> None:
+        self._proven(lane, now)
+        if batch.group is not None:
+            self._isolations[lane].accepted(batch.group, len(batch.entries))
+        if count is not None and lane is not Lane.DELETES:
+            follows.short = max(0, len(batch.entries) - count)
+        for entry in batch.entries:
+            if batch.item is not None:
+                done = self._pending.item_deleted(entry, batch.item)
+            else:
+                done = self._pending.delivered(entry)
+            if done:
+                follows.delivered.append(entry)
+
+    def _refused(self, batch: Batch, errors: Mapping[int, tuple[FieldError, ...]], follows: Consequences) -> None:
+        for index, entry in enumerate(batch.entries):
+            if index in errors:
+                self._reject(entry, Reject(Reason.REJECTED, errors[index]), follows)
+            else:
+                entry.isolating = True
+                self._pending.failed(entry)
+
+    def _divide(self, batch: Batch, lane: Lane, reject: Reject, follows: Consequences) -> None:
+        """Some entry of the batch is at fault: the only one, or one to be found."""
+        if len(batch.entries) == 1:
+            self._reject(batch.entries[0], reject, follows)
+            return
+        for entry in batch.entries:
+            self._pending.failed(entry)
+        if batch.group is None:
+            self._isolations[lane].split(batch.entries, self._suspicious)
+        else:
+            self._isolations[lane].split(batch.entries)
+
+    def _reject(self, entry: Entry, reject: Reject, follows: Consequences) -> None:
+        if self._pending.rejected(entry):
+            follows.dead.append((entry, reject))
+
+    def _again(self, batch: Batch, lane: Lane) -> None:
+        """The same once more, as soon as anything may be sent: the failure said nothing of the records."""
+        for entry in batch.entries:
+            self._pending.failed(entry)
+        if batch.group is not None:
+            self._isolations[lane].again(batch.group, batch.entries, 0.0)
+
+    def _failed(self, batch: Batch, lane: Lane, follows: Consequences, now: float, *, locked_until: float) -> None:
+        """A failure that is the server's, unless it follows these records while others of their lane succeed."""
+        health = self._health[lane]
+        for entry in batch.entries:
+            entry.failing_since = entry.failing_since if entry.failures else now
+            entry.failures += 1
+        suspects = [
+            entry
+            for entry in batch.entries
+            if entry.failures >= _SUSPICIOUS_FAILURES and health.succeeded_at > entry.failing_since
+        ]
+        alone = len(batch.entries) == 1
+        if suspects and alone and now - batch.entries[0].failing_since >= _HOPELESS:
+            self._reject(batch.entries[0], Reject(Reason.SERVER_ERROR, ()), follows)
+            return
+        if not suspects:
+            health.failed(now, self._jitter())
+        failures = max(entry.failures for entry in batch.entries)
+        # A lone record comes after the lane's own trial, so that another record makes that trial, if there is one.
+        retry_at = max(health.retry_at, now + pause(failures, 0.0 if alone else self._jitter()))
+        for entry in batch.entries:
+            self._pending.failed(entry, retry_at=retry_at, locked_until=locked_until)
+        if len(suspects) > 1:
+            self._isolations[lane].split(suspects, not_before=max(retry_at, locked_until))
+        elif batch.group is not None and not alone:
+            self._isolations[lane].again(batch.group, batch.entries, max(retry_at, locked_until))
+
+
+def _upsert(entity: Entity, entries: Sequence[Entry]) -> Request:
+    documents = [entry.state.document for entry in entries]
+    return Request(UPSERTS[entity], body=b"[" + b",".join(each for each in documents if each is not None) + b"]")
