@@ -123,6 +123,7 @@ class KafkaSource:
     def __init__(self, properties: Mapping[str, str], group_id: str, topics: Sequence[str]) -> None:
         self._topics = list(topics)
         self._failure: BaseException | None = None
+        self._partition_counts: dict[str, int] = {}
         self._committed: Callable[[Mapping[Partition, bool]], None] = lambda _: None
         self._consumer = Consumer(
             {
@@ -188,6 +189,26 @@ class KafkaSource:
             except (KafkaException, TimeoutError):
                 continue
         return found
+
+    def high_watermark(self, partition: Partition) -> int | None:
+        """The log's end as the last fetch told it, None before any."""
+        try:
+            _, high = self._consumer.get_watermark_offsets(
+                TopicPartition(partition.topic, partition.number), cached=True
+            )
+        except KafkaException:
+            return None
+        return high if high >= 0 else None
+
+    def partition_count(self, topic: str) -> int | None:
+        """How many partitions the topic has, as far as Kafka said so once; None if it does not answer."""
+        if topic not in self._partition_counts:
+            try:
+                partitions = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics[topic].partitions
+            except (KafkaException, KeyError):
+                return None
+            self._partition_counts[topic] = len(partitions)
+        return self._partition_counts[topic]
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
         """Commit. Without `wait` the outcome comes to the callback; with it the answer is whether all succeeded."""

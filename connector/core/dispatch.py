@@ -252,7 +252,7 @@ class Dispatch:
         self._draw(batch, batch.lane, follows, now)
         return follows
 
-    def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:
+    def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:  # noqa: C901 (one case a row)
         match follows.outcome:
             case Delivered(count):
                 self._delivered(batch, lane, count, follows, now)

@@ -69,10 +69,8 @@ class Offsets:
         return tuple(self._tenures)
 
     def advance(self, partition: Partition, position: int) -> None:
-        """Everything below `position` has been read. Gaps are legal; going back is not."""
-        tenure = self._tenures[partition]
-        if tenure.position is None or position > tenure.position:
-            tenure.position = position
+        """The next record to read is `position`. Gaps are legal, and so is reading something again."""
+        self._tenures[partition].position = position
 
     def position(self, partition: Partition) -> int | None:
         """Return the next offset to read, None before anything is known."""

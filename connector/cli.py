@@ -1,0 +1,44 @@
+"""The command line: one command, then its own arguments."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from connector import __version__, logs
+from connector.errors import ConfigurationError, ConnectorError
+
+COMMANDS = {
+    "run": "bring the changes of the source topics to Replenit, until a signal comes",
+    "demo": "see it at work, without Kafka, Docker or a database",
+    "sandbox": "serve the ingestion API locally, to try things out",
+    "health": "ask a running service whether its loop turns",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 78 for a wrong configuration, 69 where the platform does not serve."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["--version"]:
+        print(__version__)
+        return 0
+    if not given or given[0] not in COMMANDS:
+        print(_usage(), file=sys.stdout if given[:1] in ([], ["--help"], ["-h"]) else sys.stderr)
+        return 0 if given[:1] in (["--help"], ["-h"]) else 64
+    try:
+        command = importlib.import_module(f"connector.commands.{given[0]}")
+        status: int = command.run(given[1:])
+    except ConfigurationError as error:
+        print("\n".join(["The configuration is wrong:", *(f"  {each}" for each in error.problems)]), file=sys.stderr)
+        return error.exit_status
+    except ConnectorError as error:
+        logs.get("cli").error("crashed", str(error), error=error)
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return status
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items()]
+    return "\n".join(["usage: replenit-connector COMMAND [options]", "", *lines])

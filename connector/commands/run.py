@@ -1,0 +1,100 @@
+"""`run`: the service, from the environment to the end of the process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from connector import __version__, logs
+from connector.adapters.api import Api
+from connector.adapters.dead_letters import DeadLetterTopic
+from connector.adapters.kafka import KafkaSource
+from connector.adapters.sender import Sender
+from connector.adapters.status import Pages, StatusServer
+from connector.metrics import Metrics
+from connector.service import CONNECTIONS, Clocks, Service
+from connector.settings import Settings, load
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_LOG = logs.get("run")
+
+_FORCED = 130
+_TOO_LATE = 1
+
+
+class Signals:
+    """The first SIGTERM or SIGINT asks for a graceful stop, a second one ends the process at once.
+
+    A handler may only set a flag: an exception out of it would cost records that librdkafka has handed over. The signal
+    is not raised again in the end: as PID 1 the process would stay alive.
+    """
+
+    def __init__(self, shutdown_timeout: float) -> None:
+        self.asked = False
+        self._timeout = shutdown_timeout
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            os._exit(_FORCED)
+        self.asked = True
+        watchdog = threading.Timer(self._timeout, _give_up)
+        watchdog.daemon = True
+        watchdog.start()
+
+
+def _give_up() -> None:
+    _LOG.error("stop_forced", "The stop took longer than SHUTDOWN_TIMEOUT; what is unfinished is read again.")
+    os._exit(_TOO_LATE)
+
+
+def run(arguments: list[str]) -> int:
+    """Run until a signal comes. Raises ConfigurationError and PlatformError."""
+    argparse.ArgumentParser(prog="replenit-connector run", description=__doc__).parse_args(arguments)
+    settings = load(os.environ)
+    logs.configure(settings.log_level, settings.log_format, sys.stdout)
+    serve(settings, Signals(settings.shutdown_timeout))
+    return 0
+
+
+def serve(settings: Settings, signals: Signals) -> None:
+    """Build the service from its settings, and turn its loop until a signal comes."""
+    metrics = Metrics()
+    api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
+    topics = [topic for topics in settings.topics.values() for topic in topics]
+    sender = Sender(api, CONNECTIONS)
+    service = Service(
+        settings,
+        KafkaSource(settings.kafka, settings.kafka_group_id, topics),
+        sender,
+        DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
+        metrics=metrics,
+        clocks=Clocks(time.monotonic, time.time),
+    )
+    pages = Pages(
+        metrics=metrics.exposition,
+        heartbeat_age=lambda: time.monotonic() - service.heartbeat,
+        ready=lambda: service.ready,
+        status=lambda: service.status,
+    )
+    status = StatusServer(settings.http_host, settings.http_port, pages)
+    status.start()
+    _LOG.info("starting", f"replenit-connector {__version__} starts.", port=status.port, topics=topics)
+    try:
+        service.start()
+        while not signals.asked:
+            service.step()
+        _LOG.info("stopping", "Nothing more is taken in; what is in flight is finished.")
+        service.stop()
+        _LOG.info("stopped", "Everything that is finished is committed.")
+    finally:
+        sender.close()
+        status.stop()

@@ -1,0 +1,150 @@
+"""From a record to what it changes in the pending work: decode, understand, map, judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
+
+from connector.core import debezium
+from connector.core.events import ChangeEvent, FieldError, Op, Partition, Reason, Record, Reject, Skip
+from connector.core.states import GONE, NOTHING, Change, Key, State
+from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Withhold
+from connector.core.wire import Undecodable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Mapping as Table
+
+    from connector.core.events import Entity
+    from connector.core.gate import Gate
+    from connector.core.mapping import Mapping
+    from connector.core.pending import Pending
+    from connector.core.wire import JsonWire
+
+_NO_KEY = FieldError(
+    "",
+    "has no key, and its topic has several partitions, so that its changes have no order: give the table a primary key,"
+    " or set Debezium's message.key.columns",
+)
+_NO_TEXT = FieldError("", "holds a lone surrogate, which is no Unicode text: mend the text in the source table")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a record. `outcome` and `op` are the labels of its counter.
+
+    `reject`: it is a dead letter, and the caller's. `withheld`: why it is kept back.
+    """
+
+    outcome: str
+    op: str = ""
+    reject: Reject | None = None
+    withheld: str | None = None
+    merged_items: int = 0
+    rounded: int = 0
+
+
+class Intake:
+    """Takes records in, in the order of their partitions.
+
+    `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has, None if that can't be
+    told; records without a key have an order in a single one only. `suppress`: an update that changes nothing of what
+    is sent is settled unseen.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it takes in by)
+        self,
+        wire: JsonWire,
+        mappings: Table[Entity, Mapping],
+        entities: Table[str, Entity],
+        pending: Pending,
+        gate: Gate,
+        *,
+        partition_count: Callable[[str], int | None],
+        suppress: bool,
+    ) -> None:
+        self._wire = wire
+        self._mappings = mappings
+        self._entities = entities
+        self._pending = pending
+        self._gate = gate
+        self._partition_count = partition_count
+        self._suppress = suppress
+        self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
+
+    def take(self, record: Record, now: float) -> Taken:
+        """Take a record in."""
+        partition = Partition(record.topic, record.partition)
+        deleted = self._deleted.pop(partition, None)
+        if record.value is None and record.key is not None and deleted == record.key:
+            return Taken("tombstone", Op.DELETE.value)
+        try:
+            event = debezium.parse(record, self._wire.decode(record.key), self._wire.decode(record.value))
+        except Undecodable as error:
+            event = Reject(Reason.UNDECODABLE, (FieldError("", str(error)),))
+        if isinstance(event, Skip):
+            return Taken(event.kind)
+        if isinstance(event, Reject):
+            return Taken("dead_letter", reject=event)
+        if event.key is None and self._partition_count(record.topic) != 1:
+            return Taken("dead_letter", event.op.value, Reject(Reason.NO_KEY, (_NO_KEY,)))
+        if event.op is Op.DELETE and not event.tombstone:
+            self._deleted[partition] = record.key
+        return self._take_event(event, partition, now)
+
+    def forget(self, partition: Partition) -> None:
+        """The partition is another process's."""
+        self._deleted.pop(partition, None)
+
+    def _take_event(self, event: ChangeEvent, partition: Partition, now: float) -> Taken:
+        entity = self._entities[event.record.topic]
+        mapping = self._mappings[entity]
+        fresh = self._gate.see(partition, event.position, now)
+        verdict = mapping.map(event, suppress=self._suppress)
+        if isinstance(verdict, Unchanged):
+            if self._gate.passed(partition) and self._pending.idle(Key(entity, verdict.id)):
+                return Taken("unchanged", event.op.value)
+            verdict = mapping.map(event, suppress=False)
+        match verdict:
+            case Upsert():
+                return self._upsert(event, entity, verdict, now, fresh=fresh)
+            case Delete(id=identifier):
+                return self._put(event, Key(entity, identifier), GONE, now)
+            case Withhold(id=identifier, reason=reason):
+                self._put(event, Key(entity, identifier), NOTHING, now)
+                return Taken("withheld", event.op.value, withheld=reason)
+            case Refused(reject=reject):
+                return Taken("dead_letter", event.op.value, reject)
+            case Unchanged():
+                raise AssertionError("a mapping that may not suppress says Unchanged")
+            case _:
+                assert_never(verdict)
+
+    def _upsert(self, event: ChangeEvent, entity: Entity, upsert: Upsert, now: float, *, fresh: bool) -> Taken:
+        key = Key(entity, upsert.id)
+        judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
+        if isinstance(judged, Reject):
+            return Taken("dead_letter", event.op.value, judged)
+        try:
+            document = encode(judged)
+        except UnicodeEncodeError:
+            return Taken("dead_letter", event.op.value, Reject(Reason.UNCONVERTIBLE, (_NO_TEXT,)))
+        state = State(document=document, stale=upsert.held)
+        taken = self._put(event, key, state, now, created=fresh and event.op is Op.CREATE)
+        return Taken(taken.outcome, taken.op, merged_items=upsert.merged_items, rounded=upsert.rounded)
+
+    def _known(self, key: Key) -> dict[str, Any]:
+        document = self._pending.document(key)
+        known: dict[str, Any] = {} if document is None else json.loads(document)
+        return known
+
+    def _put(self, event: ChangeEvent, key: Key, state: State, now: float, *, created: bool = False) -> Taken:
+        committed_ms = None if event.snapshot else event.committed_ms
+        change = Change(key, state, event.record, event.snapshot, created, committed_ms)
+        return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value)
+
+
+def encode(document: object) -> bytes:
+    """The document as compact UTF-8 JSON. Raises UnicodeEncodeError for what is no Unicode text."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,287 @@
+"""The partitions that this process owns: taking over, reading, committing, handing over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from connector import logs
+from connector.adapters.kafka import Commit, End
+from connector.core.events import Entity, Partition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from connector.adapters.kafka import Bounds, Owner
+    from connector.core.events import Record
+    from connector.core.gate import Gate, Mark
+    from connector.core.offsets import Offsets
+    from connector.core.pending import Pending
+    from connector.metrics import Metrics
+
+_LOG = logs.get("ownership")
+
+COMMIT_INTERVAL = 1.0
+ASK_INTERVAL = 1.0
+UNCLEAN_PAUSE = 10.0
+"""Seconds without requests after a takeover from a process that did not say goodbye: its last ones may be under way."""
+
+
+class Source(Protocol):
+    """What `adapters.kafka.KafkaSource` does."""
+
+    def subscribe(self, owner: Owner, committed: Callable[[Mapping[Partition, bool]], None]) -> None: ...
+    def poll(self, limit: int, timeout: float) -> list[Record | End]: ...
+    def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]: ...
+    def high_watermark(self, partition: Partition) -> int | None: ...
+    def partition_count(self, topic: str) -> int | None: ...
+    def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool: ...
+    def pause(self, partitions: Iterable[Partition]) -> None: ...
+    def resume(self, partitions: Iterable[Partition]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Ownership:
+    """Keeps offsets, gate and pending work in step with what Kafka assigns.
+
+    `drain` is called before partitions are handed over: it waits, within bounds, for what of them is in flight.
+    `unclean` hears until when nothing may be sent since a predecessor's last requests may be under way. `clock` gives
+    monotonic seconds, `wall` UNIX seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it keeps in step)
+        self,
+        source: Source,
+        *,
+        offsets: Offsets,
+        gate: Gate,
+        pending: Pending,
+        topics: Mapping[Entity, Sequence[str]],
+        metrics: Metrics,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        drain: Callable[[Sequence[Partition]], None],
+        unclean: Callable[[float], None],
+    ) -> None:
+        self._source = source
+        self._offsets = offsets
+        self._gate = gate
+        self._pending = pending
+        self._topics = topics
+        self._metrics = metrics
+        self._clock = clock
+        self._wall = wall
+        self._drain = drain
+        self._unclean = unclean
+        self._said: dict[Partition, tuple[int, Mark]] = {}  # what was last committed, or is being committed
+        self._announced: set[Partition] = set()
+        self._announcing: set[Partition] = set()
+        self._under_way: set[Partition] = set()  # a commit of theirs has no answer yet
+        self._first: set[Partition] = set()  # never committed by anyone
+        self._paused: set[Partition] = set()
+        self._ask_at = 0.0
+        self._commit_at = 0.0
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        return self._offsets.partitions
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        return frozenset(self._paused)
+
+    def partitions_of(self, entity: Entity) -> list[Partition]:
+        """The partitions of the entity's topics that this process owns."""
+        return [partition for partition in self._offsets.partitions if partition.topic in self._topics[entity]]
+
+    # Kafka's calls, which come within the source's poll and close
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        now = self._clock()
+        for partition in partitions:
+            self._offsets.assign(partition)
+            self._gate.assign(partition, now)
+        self._ask_at = now
+        self._moved("assigned", partitions)
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Hand over: finish what is in flight, commit, and say whether anything of it may still be at the server."""
+        self._drain(partitions)
+        now = self._clock()
+        farewells = {}
+        for partition in partitions:
+            offset = self._offsets.committable(partition)
+            if offset is not None and partition not in self._gate.unknown:
+                mark = self._gate.farewell(partition, now, locked=self._pending.locked(partition, now))
+                farewells[partition] = Commit(offset, mark)
+        self._source.commit(farewells, wait=True)
+        self._forget(partitions)
+        self._moved("revoked", partitions)
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """Another process owns them already: drop everything."""
+        self._forget(partitions)
+        self._moved("lost", partitions)
+
+    def committed(self, outcome: Mapping[Partition, bool]) -> None:
+        """An asynchronous commit has ended."""
+        for partition, succeeded in outcome.items():
+            if not succeeded:
+                self._said.pop(partition, None)
+            elif partition in self._announcing:
+                self._announced.add(partition)
+            self._announcing.discard(partition)
+            self._under_way.discard(partition)
+
+    def _forget(self, partitions: Sequence[Partition]) -> None:
+        self._pending.forget(partitions)
+        self._gate.revoke(partitions)
+        self._offsets.revoke(partitions)
+        for partition in partitions:
+            self._said.pop(partition, None)
+            for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused):
+                kept.discard(partition)
+
+    def _moved(self, event: str, partitions: Sequence[Partition]) -> None:
+        if partitions:
+            self._metrics.rebalances.inc()
+            names = ", ".join(map(str, sorted(partitions)))
+            _LOG.info(event, f"Partitions {event}: {names}", partitions=[str(partition) for partition in partitions])
+
+    # Each step of the loop
+
+    def learn(self, now: float) -> bool:
+        """Ask for what is not known yet of new partitions; True if something was learnt."""
+        unknown = self._gate.unknown
+        if not unknown or now < self._ask_at:
+            return False
+        self._ask_at = now + ASK_INTERVAL
+        found = self._source.bounds(unknown)
+        for partition, bounds in found.items():
+            self._gate.know(partition, bounds.high, bounds.mark, self._wall())
+            self._source.resume([partition])
+            self._begin(partition, bounds, now)
+        return bool(found)
+
+    def _begin(self, partition: Partition, bounds: Bounds, now: float) -> None:
+        if bounds.committed is None:
+            self._first.add(partition)
+        elif bounds.low > bounds.committed:
+            missed = bounds.low - bounds.committed
+            self._metrics.retention_gap.labels(partition.topic).inc(missed)
+            _LOG.error(
+                "retention_gap",
+                f"{missed} records of {partition} were deleted before they were read: their changes are missed. "
+                "Take a new snapshot of the table, and give the topic a longer retention.",
+                partition=str(partition),
+                records=missed,
+            )
+        if self._offsets.position(partition) is None:
+            start = max(bounds.low, bounds.committed or 0)
+            self._offsets.advance(partition, start)
+        self._passes(partition, self._offsets.position(partition) or 0)
+        wait = self._gate.wait_until(partition) - now
+        if bounds.mark is not None and not bounds.mark.clean:
+            self._unclean(now + UNCLEAN_PAUSE)
+            _LOG.info(
+                "gate_waiting",
+                f"The last owner of {partition} may have left requests at the API: "
+                f"what was read before waits {max(wait, 0):.0f} s.",
+                partition=str(partition),
+                seconds=round(max(wait, 0.0), 1),
+            )
+
+    def see(self, item: Record | End) -> Partition | None:
+        """Note how far a partition has been read; None if it is not this process's any more."""
+        if isinstance(item, End):
+            partition, position = item.partition, item.position
+        else:
+            partition, position = Partition(item.topic, item.partition), item.offset + 1
+        if self._offsets.position(partition) is None and partition not in self._offsets.partitions:
+            return None
+        self._offsets.advance(partition, position)
+        return partition
+
+    def passes(self, partition: Partition) -> None:
+        """Let the partition through the gate if it has been read far enough; after its records were taken in."""
+        position = self._offsets.position(partition)
+        if position is not None:
+            self._passes(partition, position)
+
+    def _passes(self, partition: Partition, position: int) -> None:
+        if self._gate.read(partition, position):
+            until = self._gate.wait_until(partition)
+            if until:
+                self._pending.put_off(partition, until)
+            _LOG.debug("gate_opened", f"{partition} has been read up to its high watermark.", partition=str(partition))
+
+    def open(self, now: float, full: Iterable[Entity]) -> set[Entity]:
+        """The entities of which something may be sent: read far enough, and their sending announced.
+
+        The commits that announce it are asked for here, and only where something waits to be sent.
+        """
+        ready = set()
+        for entity, topics in self._topics.items():
+            owned = self.partitions_of(entity)
+            if owned and (self._gate.open(topics, now) or entity in full) and self._pending.entries(entity):
+                unsaid = [partition for partition in owned if partition not in self._announced]
+                self._announce([partition for partition in unsaid if partition not in self._under_way])
+                if not unsaid:
+                    ready.add(entity)
+        return ready
+
+    def _announce(self, partitions: Sequence[Partition]) -> None:
+        commits = {}
+        for partition in partitions:
+            offset = self._offsets.committable(partition)
+            if offset is not None and partition not in self._gate.unknown:
+                self._gate.sending(partition)
+                commits[partition] = Commit(offset, self._gate.mark(partition))
+        self._announcing.update(commits)
+        self._commit(commits)
+
+    def hold(self, *, stopped: bool, full: Iterable[Entity]) -> None:
+        """Pause what must not be read now, and resume the rest.
+
+        A partition before its watermark is read on, whatever is stopped: no gate would open else. Partitions that are
+        new to their topic wait until the older ones have been read: a key's older changes may be there.
+        """
+        full_topics = {topic for entity in full for topic in self._topics[entity]}
+        wanted = set()
+        for partition in self._offsets.partitions:
+            if self._gate.passed(partition):
+                wanted.update([partition] if stopped or partition.topic in full_topics else [])
+            elif partition.topic in full_topics or (partition in self._first and self._older_unread(partition.topic)):
+                wanted.add(partition)
+        if new := wanted - self._paused:
+            self._source.pause(new)
+        if old := self._paused - wanted:
+            self._source.resume(old)
+        self._paused = wanted
+        self._metrics.paused.set(len(wanted))
+
+    def _older_unread(self, topic: str) -> bool:
+        return any(
+            partition.topic == topic and partition not in self._first and not self._gate.passed(partition)
+            for partition in self._offsets.partitions
+        )
+
+    def commit(self, now: float) -> None:
+        """Commit what is settled, once a second."""
+        if now < self._commit_at:
+            return
+        self._commit_at = now + COMMIT_INTERVAL
+        unknown = set(self._gate.unknown)
+        commits = {}
+        for partition in self._offsets.partitions:
+            offset = self._offsets.committable(partition)
+            if offset is not None and partition not in unknown and partition not in self._under_way:
+                commit = Commit(offset, self._gate.mark(partition))
+                if self._said.get(partition) != (commit.offset, commit.mark):
+                    commits[partition] = commit
+        self._commit(commits)
+
+    def _commit(self, commits: Mapping[Partition, Commit]) -> None:
+        self._under_way.update(commits)
+        self._said.update({partition: (commit.offset, commit.mark) for partition, commit in commits.items()})
+        if commits and not self._source.commit(commits, wait=False):
+            self.committed(dict.fromkeys(commits, False))

@@ -1,0 +1,466 @@
+"""The loop: from Kafka's records to Replenit's answers, one step after the other in one thread. Read this first.
+
+One thread owns the consumer and all state, so nothing here needs a lock. Threads of the sender do HTTP; what comes back
+waits in a queue until the loop takes it. The loop waits in one place, for records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from connector import __version__, logs
+from connector.core import documents
+from connector.core.budget import Budget
+from connector.core.dispatch import Batch, Dispatch
+from connector.core.entries import QUEUES, Lane
+from connector.core.events import Entity, Partition, Record
+from connector.core.gate import Gate
+from connector.core.halts import REMEDIES
+from connector.core.intake import Intake
+from connector.core.mapping import Mapping, Options
+from connector.core.offsets import Offsets
+from connector.core.outcomes import Delivered, HaltReason, Refused, Throttled, Transient
+from connector.core.pending import Pending
+from connector.core.requests import Answer
+from connector.core.scheduler import Lingers
+from connector.core.wire import JsonWire
+from connector.letters import Letters
+from connector.ownership import Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from connector.adapters.sender import Reply
+    from connector.core.dispatch import Consequences
+    from connector.core.entries import Entry
+    from connector.core.halts import Halt
+    from connector.core.intake import Taken
+    from connector.letters import Topic
+    from connector.metrics import Metrics
+    from connector.ownership import Source
+    from connector.settings import Settings
+
+_LOG = logs.get("service")
+
+CONNECTIONS = 8
+"""Requests in flight at a time: at 100 a minute they would have to take 5 s each to be too few."""
+
+READ_AT_ONCE = 1000
+SHORTEST_WAIT = 0.01
+LONGEST_WAIT = 0.1
+SERVER_SETTLES = 30.0
+"""Seconds after a request's time-out in which the server may still be working on it."""
+
+LONGEST_DRAIN = 20.0
+PUBLISH_INTERVAL = 1.0
+
+
+class Send(Protocol):
+    """What `adapters.sender.Sender` does."""
+
+    def send(self, batch: Batch, key: str) -> None: ...
+    def replies(self, timeout: float = 0.0) -> list[Reply]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Monotonic seconds, by which everything is timed, and UNIX seconds, for what others read."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+class Service:
+    """The connector between its outside systems. `step` turns the loop once; `stop` ends it."""
+
+    def __init__(  # noqa: PLR0913 (its outside systems)
+        self, settings: Settings, source: Source, sender: Send, topic: Topic, *, metrics: Metrics, clocks: Clocks
+    ) -> None:
+        now = clocks.monotonic()
+        self._settings = settings
+        self._source = source
+        self._sender = sender
+        self._metrics = metrics
+        self._clock = clocks.monotonic
+        self._wall = clocks.wall
+        self._offsets = Offsets()
+        self._gate = Gate(settings.http_timeout + SERVER_SETTLES)
+        self._pending = Pending(self._offsets, removals=settings.removals == "each")
+        self._budget = Budget(settings.rate_limit_per_minute, settings.rate_limit_per_hour, now=now)
+        self._dispatch = Dispatch(
+            self._pending,
+            self._budget,
+            entities=settings.topics,
+            batch_max=settings.batch_max,
+            lingers=Lingers(settings.linger_max, settings.delete_linger),
+            suspicious=_suspicious,
+            jitter=random.random,
+        )
+        self._ownership = Ownership(
+            source,
+            offsets=self._offsets,
+            gate=self._gate,
+            pending=self._pending,
+            topics=settings.topics,
+            metrics=metrics,
+            clock=clocks.monotonic,
+            wall=clocks.wall,
+            drain=self._drain,
+            unclean=self._budget.close_until,
+        )
+        self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
+        self._entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
+        self._intake = Intake(
+            JsonWire(),
+            {entity: Mapping(entity, _options(settings, entity)) for entity in settings.topics},
+            self._entities,
+            self._pending,
+            self._gate,
+            partition_count=source.partition_count,
+            suppress=settings.suppress_unchanged,
+        )
+        self._repeats = logs.Repeats()
+        self._full: set[Entity] = set()
+        self._stopping = False
+        self._checked_letters = False
+        self._wait = 0.0
+        self._publish_at = now
+        self._progress_at = clocks.wall()
+        self.heartbeat = now
+        self.ready = False
+        self.status: dict[str, object] = {"version": __version__, "ready": False}
+
+    # The loop
+
+    def start(self) -> None:
+        """Join the group. What the loop has to do from now on comes from Kafka."""
+        self._source.subscribe(self._ownership, self._ownership.committed)
+
+    def step(self) -> None:
+        """Turn once, in the order in which data flows."""
+        now = self.heartbeat = self._clock()
+        self._check_key(now)
+        self._read(now)
+        self._take_over(now)
+        self._settle(self._sender.replies())
+        self._mend(now)
+        self._send()
+        self._ownership.commit(now)
+        self._ownership.hold(stopped=self._dispatch.halt is not None or self._stopping, full=self._full)
+        self._publish(now)
+        self.ready = True
+
+    def stop(self) -> None:
+        """Take nothing in any more, send what the budget allows at once, hand over, leave the group.
+
+        Nothing is lost by what stays unsent: it is read again.
+        """
+        self._stopping = True
+        self._dispatch.lingers = dataclasses.replace(self._dispatch.lingers, over=True)
+        deadline = self._clock() + min(self._settings.http_timeout, LONGEST_DRAIN)
+        self._send()
+        while self._wait <= 0 and self._dispatch.flying and self._clock() < deadline:
+            self._settle(self._sender.replies(LONGEST_WAIT))
+            self._send()
+        self._source.close()
+        self._letters.flush(1.0)
+
+    # Reading
+
+    def _read(self, now: float) -> None:
+        wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
+        touched = set()
+        for item in self._source.poll(READ_AT_ONCE, wait):
+            partition = self._ownership.see(item)
+            if partition is None:
+                continue
+            touched.add(partition)
+            if isinstance(item, Record):
+                self._take(item, partition, now)
+        for partition in touched:
+            self._ownership.passes(partition)
+        self._fill()
+
+    def _take(self, record: Record, partition: Partition, now: float) -> None:
+        entity = self._entities[record.topic]
+        taken = self._intake.take(record, now)
+        self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
+        if taken.reject is not None:
+            self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
+        elif taken.outcome == "coalesced":
+            self._metrics.coalesced.labels(entity).inc()
+        elif taken.withheld is not None:
+            self._metrics.withheld.labels(entity, taken.withheld).inc()
+        self._count_values(entity, taken)
+
+    def _count_values(self, entity: Entity, taken: Taken) -> None:
+        if taken.merged_items:
+            self._metrics.merged_items.labels(entity).inc(taken.merged_items)
+        if taken.rounded:
+            self._metrics.rounded.labels(entity).inc(taken.rounded)
+
+    def _fill(self) -> None:
+        """Entities with so much waiting that their topics pause, until half of it is gone."""
+        for entity in self._settings.topics:
+            entries, taken = self._pending.entries(entity), self._pending.bytes(entity)
+            most, room = self._settings.pending_max_keys, self._settings.pending_max_bytes
+            if entity not in self._full and (entries >= most or taken >= room):
+                self._full.add(entity)
+                _LOG.warning("paused", f"{entries} {entity} wait: their topics pause.", entity=entity, entries=entries)
+            elif entity in self._full and entries <= most // 2 and taken <= room // 2:
+                self._full.discard(entity)
+                _LOG.info("resumed", f"{entries} {entity} wait: their topics go on.", entity=entity, entries=entries)
+
+    def _take_over(self, now: float) -> None:
+        if self._ownership.learn(now) and not self._checked_letters:
+            self._checked_letters = True
+            self._check_letters(now)
+
+    # Sending
+
+    def _send(self) -> None:
+        """Send while something may go; remember when to ask again."""
+        now = self._clock()
+        key = self._settings.replenit_api_key.value()
+        self._wait = LONGEST_WAIT
+        ready = self._ownership.open(now, self._full)
+        while key is not None and self._dispatch.flying < CONNECTIONS:
+            batch = self._dispatch.next(now, ready)
+            if not isinstance(batch, Batch):
+                self._wait = batch
+                return
+            self._wait = 0.0
+            self._metrics.inflight.inc()
+            if batch.request.body is not None and batch.entries:
+                self._metrics.batch_records.labels(batch.request.endpoint).observe(len(batch.entries))
+            self._sender.send(batch, key)
+
+    def _settle(self, replies: Iterable[Reply]) -> None:
+        for reply in replies:
+            now = self._clock()
+            code = str(reply.reply.status) if isinstance(reply.reply, Answer) else reply.reply.reason
+            endpoint = reply.batch.request.endpoint
+            self._metrics.inflight.dec()
+            self._metrics.requests.labels(endpoint, code, reply.batch.purpose).inc()
+            self._metrics.request_duration.labels(endpoint).observe(reply.duration)
+            carried = [entry.committed_ms for entry in reply.batch.entries]
+            follows = self._dispatch.settle(reply.batch, reply.reply, now)
+            self._follow(reply, follows, code, now)
+            if follows.delivered or follows.dead:
+                self._progress_at = self._wall()
+            if isinstance(follows.outcome, Delivered):
+                self._observe_freshness(reply.batch.entries, carried, follows)
+
+    def _observe_freshness(
+        self, entries: Sequence[Entry], carried: Sequence[int | None], follows: Consequences
+    ) -> None:
+        done = set(map(id, follows.delivered))
+        wall = self._wall()
+        for entry, committed_ms in zip(entries, carried, strict=True):
+            if committed_ms is not None and id(entry) in done:
+                self._metrics.source_to_ack.observe(max(0.0, wall - committed_ms / 1000))
+
+    def _follow(self, reply: Reply, follows: Consequences, code: str, now: float) -> None:
+        endpoint = reply.batch.request.endpoint
+        status = reply.reply.status if isinstance(reply.reply, Answer) else None
+        for entry, reject in follows.dead:
+            self._letters.write(
+                entry.record,
+                entry.tickets.values(),
+                entry.key.entity,
+                reject,
+                endpoint=endpoint,
+                status=status,
+                attempts=entry.failures + 1,
+            )
+        if follows.halted is not None:
+            self._halted(follows.halted)
+        if follows.recovered is not None:
+            self._recovered(follows.recovered, now)
+        if follows.short:
+            self._metrics.fewer_accepted.labels(endpoint).inc(follows.short)
+            if self._repeats.admit("fewer_accepted", endpoint, now):
+                _LOG.warning("fewer_accepted", f"{endpoint}: the API counted {follows.short} records less than sent.")
+        match follows.outcome:
+            case Transient(reason):
+                self._metrics.retries.labels(reason).inc()
+                if self._repeats.admit("request_failed", f"{endpoint} {code}", now):
+                    _LOG.warning(
+                        "request_failed", f"{endpoint}: {code}. It goes again.", endpoint=endpoint, reason=reason
+                    )
+            case Throttled(seconds):
+                self._metrics.retries.labels("throttled").inc()
+                if self._repeats.admit("rate_limited", "", now):
+                    _LOG.warning(
+                        "rate_limited",
+                        "The API says that its limit was reached: does another process use the key? Then divide "
+                        "RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_HOUR among them.",
+                        retry_after=seconds,
+                    )
+            case Refused():
+                self._metrics.retries.labels("refused").inc()
+            case _:
+                pass
+        limit = self._budget.unexpected_limit()
+        if limit is not None:
+            _LOG.warning(
+                "rate_limit_headers_ignored",
+                f"The API's headers speak of a limit of {limit}, which is not RATE_LIMIT_PER_MINUTE: they are ignored.",
+                limit=limit,
+            )
+
+    # Halts
+
+    def _check_key(self, now: float) -> None:
+        follows = self._dispatch.see_key(self._settings.replenit_api_key.fingerprint(), now)
+        if follows is not None and follows.halted is not None:
+            self._halted(follows.halted)
+        if follows is not None and follows.recovered is not None:
+            self._recovered(follows.recovered, now)
+
+    def _mend(self, now: float) -> None:
+        """Serve the dead-letter topic; while it takes nothing, try it again when the time has come."""
+        self._letters.serve()
+        halt = self._dispatch.halt
+        if halt is not None and halt.reason is HaltReason.DEAD_LETTER_TOPIC and now >= halt.next_probe:
+            why = self._letters.missing()
+            if why is None:
+                self._dispatch.resume()
+                self._recovered(halt, now)
+                self._letters.rewrite()
+            else:
+                halt.detail = why
+                halt.postpone(now)
+
+    def _check_letters(self, now: float) -> None:
+        why = self._letters.missing()
+        if why is not None and (halt := self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, now, why)) is not None:
+            self._halted(halt)
+
+    def _letters_refused(self, why: str) -> None:
+        halt = self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why)
+        if halt is not None:
+            self._halted(halt)
+
+    def _halted(self, halt: Halt) -> None:
+        self._metrics.halted.labels(halt.reason).set(1)
+        remedy = REMEDIES[halt.reason]
+        _LOG.error(
+            "halted",
+            f"Nothing is sent. {remedy} {halt.detail}".rstrip(),
+            reason=halt.reason,
+            next_try_in=round(halt.next_probe - halt.since),
+        )
+
+    def _recovered(self, halt: Halt, now: float) -> None:
+        for reason in HaltReason:
+            self._metrics.halted.labels(reason).set(0)
+        _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.since))
+
+    # Handing over
+
+    def _drain(self, partitions: Sequence[Partition]) -> None:
+        """Wait for what is in flight of the partitions, and for dead letters, before they go to another process."""
+        deadline = self._clock() + min(self._settings.http_timeout, LONGEST_DRAIN)
+        while any(map(self._pending.flying, partitions)) and (left := deadline - self._clock()) > 0:
+            self._settle(self._sender.replies(min(left, LONGEST_WAIT)))
+        if self._letters.unconfirmed:
+            self._letters.flush(max(1.0, deadline - self._clock()))
+        for partition in partitions:
+            self._intake.forget(partition)
+
+    # What others see
+
+    def _publish(self, now: float) -> None:
+        if now < self._publish_at:
+            return
+        self._publish_at = now + PUBLISH_INTERVAL
+        self._publish_metrics(now)
+        self.status = self._describe(now)
+
+    def _publish_metrics(self, now: float) -> None:
+        metrics = self._metrics
+        for entity in self._settings.topics:
+            metrics.pending_records.labels(entity).set(self._pending.entries(entity))
+            metrics.pending_bytes.labels(entity).set(self._pending.bytes(entity))
+            metrics.oldest_unacked.labels(entity).set((self._pending.oldest_commit_ms(entity) or 0) / 1000)
+        if not any(self._pending.entries(entity) for entity in self._settings.topics):
+            self._progress_at = self._wall()
+        metrics.last_progress.set(self._progress_at)
+        metrics.backlog_drain.set(self._drain_seconds())
+        metrics.tokens.labels("bucket").set(self._budget.tokens(now))
+        metrics.capacity.labels("bucket").set(self._budget.burst)
+        limits = {"minute": self._settings.rate_limit_per_minute, "hour": self._settings.rate_limit_per_hour}
+        for window, free in self._budget.free(now).items():
+            metrics.tokens.labels(window).set(free)
+            metrics.capacity.labels(window).set(limits[window])
+        for partition in self._ownership.partitions:
+            high, settled = self._source.high_watermark(partition), self._offsets.committable(partition)
+            if high is not None and settled is not None:
+                lag = metrics.consumer_lag.labels(partition.topic, str(partition.number))
+                lag.set(max(0, high - settled))
+
+    def _drain_seconds(self) -> float:
+        """How long the budget takes to send what waits."""
+        requests = 0.0
+        for queue in QUEUES:
+            each = 1 if queue.lane is Lane.DELETES else self._settings.batch_max[queue.entity]
+            requests += math.ceil(self._pending.length(queue) / each)
+        return requests / (self._budget.rate * self._budget.share)
+
+    def _describe(self, now: float) -> dict[str, object]:
+        halt = self._dispatch.halt
+        return {
+            "version": __version__,
+            "ready": self.ready,
+            "stopping": self._stopping,
+            "halted": None
+            if halt is None
+            else {
+                "reason": halt.reason,
+                "detail": halt.detail,
+                "remedy": REMEDIES[halt.reason],
+                "for_seconds": round(now - halt.since),
+                "next_try_in_seconds": max(0, round(halt.next_probe - now)),
+            },
+            "lanes": {
+                entity: {
+                    "partitions": len(self._ownership.partitions_of(entity)),
+                    "gate_open": self._gate.open(topics, now),
+                    "paused": entity in self._full,
+                    "waiting": self._pending.entries(entity),
+                    "bytes": self._pending.bytes(entity),
+                    "oldest_change": (self._pending.oldest_commit_ms(entity) or 0) / 1000 or None,
+                }
+                for entity, topics in self._settings.topics.items()
+            },
+            "partitions": {
+                str(partition): {
+                    "position": self._offsets.position(partition),
+                    "committable": self._offsets.committable(partition),
+                    "high_watermark": self._source.high_watermark(partition),
+                    "paused": partition in self._ownership.paused,
+                }
+                for partition in self._ownership.partitions
+            },
+            "requests_in_flight": self._dispatch.flying,
+            "dead_letters_unconfirmed": self._letters.unconfirmed,
+            "budget": {
+                "tokens": round(self._budget.tokens(now), 2),
+                **{f"free_{window}": free for window, free in self._budget.free(now).items()},
+                "seconds_to_drain": round(self._drain_seconds()),
+            },
+        }
+
+
+def _options(settings: Settings, entity: Entity) -> Options:
+    empty = {Entity.ORDERS: settings.empty_orders, Entity.PRODUCTS: settings.empty_products}
+    return Options(contract=settings.contract, nulls=settings.nulls, empty=empty.get(entity, "send"))
+
+
+def _suspicious(entry: Entry) -> bool:
+    return entry.state.document is not None and documents.strictly_wrong(entry.key.entity, entry.state.document)
