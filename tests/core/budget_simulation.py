@@ -198,7 +198,9 @@ class _World:
         """The process dies; what it had under way goes on. The next one knows nothing but that it was unclean."""
         budget = self._budget(now, self.shares[index])
         budget.close_until(self.scenario.began + now + CLOSED_AFTER_CRASH)
-        self.replicas[index] = replace(self.replicas[index], budget=budget, under_way=0, life=self.replicas[index].life + 1)
+        self.replicas[index] = replace(
+            self.replicas[index], budget=budget, under_way=0, life=self.replicas[index].life + 1
+        )
 
     def rebalance(self, now: float, shares: tuple[float, ...]) -> None:
         self.shares = shares
