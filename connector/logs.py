@@ -114,7 +114,7 @@ def configure(level: str, form: str, stream: TextIO) -> None:
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": _time(record), "level": record.levelname.lower(), **_content(record)}
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, default=str)
 
 
 class _Text(logging.Formatter):
@@ -171,10 +171,10 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 def _frames(error: BaseException) -> Iterator[str]:
-    for frame in traceback.extract_tb(error.__traceback__):
-        path = Path(frame.filename)
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        path = Path(frame.f_code.co_filename)
         if path.is_relative_to(_PACKAGE):
-            yield f"{path.relative_to(_PACKAGE.parent)}:{frame.lineno} {frame.name}"
+            yield f"{path.relative_to(_PACKAGE.parent)}:{line} {frame.f_code.co_name}"
 
 
 class Repeats:
@@ -189,17 +189,17 @@ class Repeats:
         self._most = most
         self._held: dict[tuple[str, str], tuple[float, int]] = {}  # since when, how many held back; oldest first
 
-    def admit(self, event: str, key: str, now: float) -> bool:
-        """Whether the line is to be written now; if not, it is counted."""
+    def admit(self, event: str, key: str, now: float) -> int:
+        """How many occurrences a line now would stand for, those held back included; 0: hold this one back too."""
         since, count = self._held.get((event, key), (None, 0))
         if since is not None and now < since + self._every:
             self._held[event, key] = (since, count + 1)
-            return False
-        self._held.pop((event, key), None)
+            return 0
+        self._held.pop((event, key), None)  # so that it becomes the newest
         self._held[event, key] = (now, 0)
         if len(self._held) > self._most:
             del self._held[next(iter(self._held))]
-        return True
+        return count + 1
 
     def due(self, now: float) -> list[tuple[str, str, int]]:
         """Event, key and count of what was held back in windows that are over: the caller writes one line for each."""

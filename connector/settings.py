@@ -194,7 +194,6 @@ class Settings(BaseModel):
         arbitrary_types_allowed=True,
         validate_default=True,
         hide_input_in_errors=True,
-        str_strip_whitespace=True,
     )
 
     replenit_tenant_id: str = _setting(
@@ -355,7 +354,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises `ConfigurationError` with every mistake, each as `NAME: what is wrong; what is expected; e.g. an example`.
     """
     texts, paths, problems = _gather(environ)
-    values: dict[str, Any] = {_FIELDS[name]: text for name, text in texts.items() if name in _FIELDS}
+    values: dict[str, Any] = {_FIELDS[name]: text.strip() for name, text in texts.items() if name in _FIELDS}
     if "REPLENIT_API_KEY" in texts:
         values["replenit_api_key"] = ApiKey(texts["REPLENIT_API_KEY"], paths.get("REPLENIT_API_KEY"))
     values["kafka_properties"] = {_property(name): text for name, text in texts.items() if name not in _FIELDS}

@@ -9,7 +9,7 @@ import pytest
 from kafka_broker import Broker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from kafka_node import Node
 
@@ -17,7 +17,29 @@ BOOTSTRAP_SERVERS = "TEST_KAFKA_BOOTSTRAP_SERVERS"
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
+def start_kafka() -> Callable[[], Node]:
+    """Give what starts a broker: in a container if that can be had, else from Kafka's jars, else skip."""
+    from kafka_container import ContainerNode  # noqa: PLC0415 (slow, and most runs need none of it)
+    from kafka_jars import JarNode  # noqa: PLC0415
+    from kafka_node import UnavailableError  # noqa: PLC0415
+
+    sources: list[Callable[[], Node]] = [ContainerNode, JarNode]
+    failures: list[str] = []
+
+    def start() -> Node:
+        while sources:
+            try:
+                return sources[0]()
+            except UnavailableError as error:
+                failures.append(str(error))
+                del sources[0]  # what it lacks now it will lack for the next test too
+        pytest.skip(f"no Kafka broker: {'; '.join(failures)}; {BOOTSTRAP_SERVERS} names a running one")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """Give a real broker for the whole run; each test creates topics of its own in it."""
     given = os.environ.get(BOOTSTRAP_SERVERS)
     if given:
@@ -25,27 +47,17 @@ def kafka() -> Iterator[Broker]:
         yield broker
         broker.delete_topics(*broker.topics)
         return
-    node = _start_node()
+    node = request.getfixturevalue("start_kafka")()
     yield node.broker
     node.close()
 
 
 @pytest.fixture
-def own_kafka() -> Iterator[Node]:
+def own_kafka(start_kafka: Callable[[], Node]) -> Iterator[Node]:
     """Give a real broker for this test alone, to be stopped, killed and hung."""
-    node = _start_node()
+    node = start_kafka()
     yield node
     node.close()
-
-
-def _start_node() -> Node:
-    from kafka_node import UnavailableError  # noqa: PLC0415
-    from kafka_sources import start_node  # noqa: PLC0415 (slow, and most runs need none of it)
-
-    try:
-        return start_node()
-    except UnavailableError as error:
-        pytest.skip(f"{error}; {BOOTSTRAP_SERVERS} names a running one")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka", "start_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 

@@ -78,10 +78,17 @@ class Broker:
         return unique
 
     def delete_topics(self, *names: str) -> None:
+        """Delete topics; return once nobody sees them any more."""
+        if not names:
+            return
         admin = AdminClient(self.client())
-        for deleted in admin.delete_topics(list(names)).values() if names else ():
+        for deleted in admin.delete_topics(list(names)).values():
             deleted.result(PATIENCE)
         self.topics[:] = [topic for topic in self.topics if topic not in names]
+        for _ in _until_deadline("the topics are still there"):
+            if not set(names) & set(admin.list_topics(timeout=PATIENCE).topics):
+                break
+            admin.poll(0.02)
 
     def produce(self, topic: str, *records: Raw) -> list[int]:
         """Write the records in their order and return their offsets, all of them confirmed by the broker."""

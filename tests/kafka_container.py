@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
+import subprocess
+import sys
 import time
-from contextlib import suppress
+import uuid
+from typing import Any
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from kafka_broker import Broker
 from kafka_node import KAFKA_VERSION, UnavailableError, free_port, settings, wait_until_ready
-from testcontainers.core.config import testcontainers_config
-from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
-IMAGE = f"apache/kafka:{KAFKA_VERSION}"
+REPOSITORY = "apache/kafka"
 DEFAULT_ENGINE = "unix:///var/run/docker.sock"
-ENGINE_PATIENCE = 10
+ENGINE_PATIENCE = 60
 PULL_PATIENCE = 180.0
+
+# Removes the container once its standard input ends, however the process that held the other end was ended.
+WATCHDOG = """
+import sys
+from testcontainers.core.docker_client import DockerClient
+sys.stdin.read()
+for container in DockerClient().client.containers.list(all=True, filters={"name": sys.argv[1]}):
+    container.remove(force=True, v=True)
+"""
 
 
 class ContainerNode:
@@ -26,92 +34,93 @@ class ContainerNode:
 
     def __init__(self) -> None:
         """Prepare and start it. Raise UnavailableError where the engine or the image can't be had."""
-        host = _prepare_engine()
-        port = free_port()
-        self.broker = Broker(f"{host}:{port}")
-        self._container = DockerContainer(IMAGE).with_bind_ports(port, port).with_env("KAFKA_HEAP_OPTS", "-Xmx256m")
-        # The container's own ports are its own: the controller's can be any but the broker's.
-        for name, value in settings(host, port, port + 1, "/tmp/kafka-logs").items():
-            self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
+        _knock(get_docker_host() or DEFAULT_ENGINE)
+        name = f"kafka-{uuid.uuid4().hex}"
         try:
-            self._container.start()
-            self._wait()
+            engine = DockerClient(timeout=ENGINE_PATIENCE)
+        except (DockerException, OSError) as error:
+            raise UnavailableError(f"no Docker engine: {_first_line(error)}") from error
+        self._client: Any = engine.client
+        # In a session of its own it outlives a signal to the whole group, such as a terminal's Ctrl-C.
+        command = [sys.executable, "-c", WATCHDOG, name]
+        self._watchdog = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        try:
+            _pull(self._client)
+            port = free_port()
+            # Nothing else listens in the container: the controller's port can be any but the broker's.
+            self.broker = Broker(f"{engine.host().replace('localhost', '127.0.0.1')}:{port}")
+            properties = settings(self.broker.bootstrap_servers, "0.0.0.0", port + 1, "/tmp/kafka-logs")
+            self._container = self._client.containers.create(
+                f"{REPOSITORY}:{KAFKA_VERSION}",
+                name=name,
+                ports={f"{port}/tcp": port},
+                environment={"KAFKA_" + key.upper().replace(".", "_"): value for key, value in properties.items()}
+                | {"KAFKA_HEAP_OPTS": "-Xmx256m"},
+            )
+            self.start()
         except BaseException as error:
             self.close()
-            if isinstance(error, (DockerException, OSError)):
+            if isinstance(error, DockerException | OSError):
                 raise UnavailableError(f"no container: {_first_line(error)}") from error
             raise
 
     def start(self) -> None:
-        self._container.get_wrapped_container().start()
-        self._wait()
+        self._container.start()
+        try:
+            wait_until_ready(self.broker, lambda: self._is("exited"))
+        except UnavailableError as error:
+            log = self._container.logs(tail=1).decode(errors="replace").strip()
+            raise UnavailableError(f"{error}; its last line: {log or 'none'}") from error
 
     def stop(self) -> None:
-        self._container.get_wrapped_container().stop(timeout=30)
+        self.resume()
+        self._container.stop(timeout=30)
 
     def kill(self) -> None:
-        self._container.get_wrapped_container().kill()
+        self.resume()
+        if self._is("running"):
+            self._container.kill()
+            self._container.wait()
 
     def pause(self) -> None:
-        self._container.get_wrapped_container().pause()
+        if self._is("running"):
+            self._container.pause()
 
     def resume(self) -> None:
-        self._container.get_wrapped_container().unpause()
+        if self._is("paused"):
+            self._container.unpause()
 
     def close(self) -> None:
-        if self._container._container is not None:  # noqa: SLF001
-            self._container.stop()
+        self._client.close()
+        self._watchdog.communicate()
 
-    def _wait(self) -> None:
-        wait_until_ready(self.broker, self._ended)
-
-    def _ended(self, seconds: float) -> bool:
-        threading.Event().wait(seconds)
-        container = self._container.get_wrapped_container()
-        container.reload()
-        return bool(container.status == "exited")
-
-
-def _prepare_engine() -> str:
-    """Find the engine and the image; return the host on which published ports appear."""
-    try:
-        _knock(get_docker_host() or DEFAULT_ENGINE)
-        client = DockerClient(timeout=ENGINE_PATIENCE)
-    except (DockerException, OSError) as error:
-        raise UnavailableError(f"no Docker engine: {_first_line(error)}") from error
-    try:
-        _pull(client, IMAGE)
-        if "TESTCONTAINERS_RYUK_DISABLED" not in os.environ:
-            # The reaper removes containers of a killed run, but it is an image too; without it the run itself does.
-            with suppress(UnavailableError):
-                testcontainers_config.ryuk_disabled = True
-                _pull(client, testcontainers_config.ryuk_image)
-                testcontainers_config.ryuk_disabled = False
-        return str(client.host())
-    finally:
-        client.client.close()
+    def _is(self, status: str) -> bool:
+        self._container.reload()
+        return bool(self._container.status == status)
 
 
 def _knock(engine: str) -> None:
-    """Raise OSError if nothing listens on the engine's socket: the client would leave its own end of it unclosed."""
+    """Raise UnavailableError if the engine's socket has no listener: there the client would leave its own end open."""
     if engine.startswith("unix://"):
+        path = engine.removeprefix("unix://")
         with socket.socket(socket.AF_UNIX) as knock:
             knock.settimeout(ENGINE_PATIENCE)
-            knock.connect(engine.removeprefix("unix://"))
+            try:
+                knock.connect(path)
+            except OSError as error:
+                raise UnavailableError(f"no Docker engine: {path}: {error.strerror}") from error
 
 
-def _pull(client: DockerClient, image: str) -> None:
+def _pull(client: Any) -> None:  # noqa: ANN401 (the Docker package has no types)
+    image = f"{REPOSITORY}:{KAFKA_VERSION}"
+    if client.images.list(name=image):
+        return
     deadline = time.monotonic() + PULL_PATIENCE
-    try:
-        if client.client.images.list(name=image):
-            return
-        for progress in client.client.api.pull(*image.split(":"), stream=True, decode=True):
-            if "error" in progress:
-                raise UnavailableError(f"no image {image}: {progress['error']}")
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"no image {image}: not pulled in {PULL_PATIENCE:.0f} s")
-    except (DockerException, OSError) as error:
-        raise UnavailableError(f"no image {image}: {_first_line(error)}") from error
+    for progress in client.api.pull(REPOSITORY, KAFKA_VERSION, stream=True, decode=True):
+        if "error" in progress:
+            raise UnavailableError(f"no image {image}: {progress['error']}")
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"no image {image}: not pulled in {PULL_PATIENCE:.0f} s")
 
 
 def _first_line(error: BaseException) -> str:

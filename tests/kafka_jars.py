@@ -6,18 +6,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import kafka_watchdog
 from kafka_broker import Broker
 from kafka_node import KAFKA_VERSION, UnavailableError, free_port, settings, wait_until_ready
 
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+CLUSTER = urlsafe_b64encode(b"replenit's tests").decode().rstrip("=")  # one that starts with - is taken for an option
 STOP_PATIENCE = 60
 JVM = (
     "-Xmx256m",
@@ -27,35 +26,41 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
 
+# Each line of its standard input is a process of the broker's, or empty while there is none. When the input ends,
+# whoever held its other end is gone, however it was ended: so must be the broker and its folder, in which a process
+# that dies may still create a file.
+WATCHDOG = """
+while read -r line; do process=$line; done
+test -z "$process" || kill -s KILL "$process"
+for attempt in 1 2 3 4 5; do rm -rf "$1" && exit; sleep 0.2; done
+"""
+
 
 class JarNode:
     """A `kafka_node.Node` that is a process of ours."""
 
     def __init__(self) -> None:
         """Prepare and start it. Raise UnavailableError where Java or the jars can't be had."""
-        java, jars = _java(), _jars()
-        self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        self._java = [java, *JVM, "-cp", f"{jars}/*"]
+        self._java = [_java(), *JVM, "-cp", f"{_jars()}/*"]
         self._process: subprocess.Popen[bytes] | None = None
-        command = [sys.executable, "-IS", kafka_watchdog.__file__, str(self._folder)]
-        self._watchdog = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        port = free_port()
-        self.broker = Broker(f"127.0.0.1:{port}")
+        self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
+        # In a session of its own it outlives a signal to the whole group, such as a terminal's Ctrl-C.
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", WATCHDOG, "watchdog", self._folder], stdin=subprocess.PIPE, start_new_session=True
+        )
+        self.broker = Broker(f"127.0.0.1:{free_port()}")
         try:
-            self._format(settings("127.0.0.1", port, free_port(), f"{self._folder}/data"))
+            self._format()
             self.start()
         except BaseException:
             self.close()
             raise
 
     def start(self) -> None:
-        with (self._folder / "log").open("ab") as log:
-            command = [*self._java, "kafka.Kafka", "server.properties"]
-            process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True)
+        process = self._run("kafka.Kafka", "server.properties")
         self._process = process
-        self._watch(process.pid)
         try:
-            wait_until_ready(self.broker, lambda seconds: _ended(process, seconds))
+            wait_until_ready(self.broker, lambda: process.poll() is not None)
         except UnavailableError as error:
             raise UnavailableError(f"{error}; its last line: {self._last_line()}") from error
 
@@ -66,53 +71,47 @@ class JarNode:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        self._signal(signal.SIGSTOP)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.kill()
-        self._watchdog.communicate()  # the end of its input: it removes the folder
+        self._watchdog.communicate()
 
-    def _format(self, properties: dict[str, str]) -> None:
+    def _format(self) -> None:
+        properties = settings(self.broker.bootstrap_servers, "127.0.0.1", free_port(), f"{self._folder}/data")
         lines = "".join(f"{name}={value}\n" for name, value in properties.items())
         (self._folder / "server.properties").write_text(lines)
-        cluster = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-        command = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties"]
-        with (self._folder / "log").open("ab") as log:
-            formatted = subprocess.run(command, cwd=self._folder, stdout=log, stderr=log, check=False)
-        if formatted.returncode:
+        if self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", "server.properties").wait():
             raise UnavailableError(f"formatting its storage failed: {self._last_line()}")
 
-    def _watch(self, group: int) -> None:
-        assert self._watchdog.stdin is not None
-        self._watchdog.stdin.write(b"%d\n" % group)
-        self._watchdog.stdin.flush()
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [*self._java, *command], cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+            )
+        self._watch(process.pid)
+        return process
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+    def _watch(self, process: int | str) -> None:
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.write(f"{process}\n".encode())
+        self._watchdog.stdin.flush()
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._signal(number)
-            self._signal(signal.SIGCONT)
+            self._process.send_signal(number)
+            self.resume()
             self._process.wait(STOP_PATIENCE)
-            self._watch(0)
+            self._watch("")
             self._process = None
 
     def _last_line(self) -> str:
         return ((self._folder / "log").read_text(errors="replace").strip().splitlines() or ["none"])[-1]
-
-
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 def _java() -> str:
@@ -143,6 +142,7 @@ def _fetch(folder: Path) -> Path:
         from jgo.maven import MavenContext  # noqa: PLC0415
     except ImportError as error:
         raise UnavailableError(f"no jars: {error}") from error
+    # Its own cache would keep a jar whose download was interrupted.
     context: Any = MavenContext(repo_cache=folder / "maven")
     builder = EnvironmentBuilder(context=context, cache_dir=folder / "jgo", link_strategy=LinkStrategy.HARD)
     try:

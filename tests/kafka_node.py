@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from kafka_broker import Broker
 
 KAFKA_VERSION = "4.4.0"
-START_PATIENCE = 60.0
+START_PATIENCE = 120.0
 
 
 class UnavailableError(Exception):
@@ -48,14 +49,15 @@ class Node(Protocol):
         """End it for good, in whatever state it is, and remove its data."""
 
 
-def settings(host: str, port: int, controller_port: int, log_dirs: str) -> dict[str, str]:
-    """Return the properties of a node that listens on `port` and tells clients to come to `host`."""
+def settings(address: str, interface: str, controller_port: int, log_dirs: str) -> dict[str, str]:
+    """Return the properties of a node that listens on an interface, at the port of the address that clients come to."""
+    port = address.rpartition(":")[2]
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "listeners": f"PLAINTEXT://{interface}:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{address}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
@@ -95,15 +97,17 @@ def free_port() -> int:
     raise UnavailableError("no free port")
 
 
-def wait_until_ready(broker: Broker, ended: Callable[[float], bool]) -> None:
-    """Wait until the broker serves clients. `ended(t)` waits t seconds and says whether the node is gone."""
+def wait_until_ready(broker: Broker, ended: Callable[[], bool]) -> None:
+    """Wait until the broker serves clients; raise UnavailableError if it ends or takes too long."""
     host, _, port = broker.bootstrap_servers.rpartition(":")
+    pause = threading.Event()  # that never comes
     deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline:
-        if ended(0.05):
+        if ended():
             raise UnavailableError("it ended while starting")
         if _listens(host, int(port)) and _serves(broker):
             return
+        pause.wait(0.05)
     raise UnavailableError(f"not ready after {START_PATIENCE:.0f} s")
 
 

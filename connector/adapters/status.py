@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
 
 STALE_HEARTBEAT = 60.0
@@ -20,6 +23,7 @@ STALE_HEARTBEAT = 60.0
 
 _REQUEST_TIMEOUT = 5.0
 _MOST_AT_ONCE = 16
+_TURN = 0.1  # seconds between two looks at what takes too long, or at a stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,51 +39,70 @@ class Pages:
 class StatusServer:
     """Serves `/metrics`, `/livez`, `/readyz` and `/status`. Port 0 takes any free one; `port` tells which.
 
-    Neither health path depends on Kafka, the API or a halt: a restart would not mend those.
+    Neither health path depends on Kafka, the API or a halt: a restart would not mend those. A request has
+    `request_timeout` seconds, however slowly it comes in, and few are served at once.
     """
 
-    def __init__(self, host: str, port: int, pages: Pages) -> None:
+    def __init__(self, host: str, port: int, pages: Pages, request_timeout: float = _REQUEST_TIMEOUT) -> None:
         try:
-            self._server = _Server((host, port), pages)
+            self._server = _Server((host, port), pages, request_timeout)
         except OSError as error:
             raise ConfigurationError(
                 [f"HTTP_PORT: {port} can't be served on {host} ({error.strerror}); choose a free port; e.g. 8080"]
             ) from error
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
+        """Free the port. Requests that are being served are not waited for."""
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
 
+    def _serve(self) -> None:
+        self._server.serve_forever(_TURN)
 
-class _Server(ThreadingHTTPServer):
+
+_Socket = socket.socket | tuple[bytes, socket.socket]  # socketserver's type; the second is for UDP
+
+
+class _Server(ThreadingTCPServer):
+    """Not `ThreadingHTTPServer`, which asks the DNS for the host's name before it listens."""
+
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 32
 
-    def __init__(self, address: tuple[str, int], pages: Pages) -> None:
+    def __init__(self, address: tuple[str, int], pages: Pages, request_timeout: float) -> None:
         self.pages = pages
-        self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._request_timeout = request_timeout
+        self._served: dict[_Socket, float] = {}  # since when; the accepting thread adds, the serving ones remove
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """Serve in a thread of its own, as long as there are few: what comes beyond is turned away."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+    def verify_request(self, request: _Socket, client_address: object) -> bool:  # noqa: ARG002 (socketserver's signature)
+        """Turn away what comes while as many as may be are being served."""
+        return len(self._served) < _MOST_AT_ONCE
 
-    def process_request_thread(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
+    def process_request(self, request: _Socket, client_address: object) -> None:
+        self._served[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: _Socket) -> None:
+        self._served.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut off what takes too long: a client that sends a byte now and then never runs into a socket's timeout."""
+        for request, since in list(self._served.items()):
+            if isinstance(request, socket.socket) and time.monotonic() - since > self._request_timeout:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no event."""
@@ -87,12 +110,14 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _REQUEST_TIMEOUT
     server_version = "replenit-connector"
     sys_version = ""
 
     def do_GET(self) -> None:
-        status, kind, body = self._page()
+        try:
+            status, kind, body = self._page()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the probes must still be answered; its text stays here)
+            status, kind, body = _json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": type(error).__name__})
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -103,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 (http.server's name)
 
     def _page(self) -> tuple[HTTPStatus, str, bytes]:
+        """Status, type and body of what was asked for."""
         pages = self.server.pages
         match self.path.partition("?")[0]:
             case "/metrics":
@@ -126,4 +152,4 @@ _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _json(status: HTTPStatus, content: object) -> tuple[HTTPStatus, str, bytes]:
-    return status, "application/json", json.dumps(content, indent=1).encode() + b"\n"
+    return status, "application/json", json.dumps(content, indent=1, default=str).encode() + b"\n"

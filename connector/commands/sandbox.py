@@ -9,13 +9,15 @@ import os
 import secrets
 import signal
 import sys
-import threading
 import uuid
+from contextlib import ExitStack
 from datetime import datetime
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from connector.errors import ConfigurationError, PlatformError
 from connector.sandbox.answers import ErrorShape
+from connector.sandbox.api import GUID
 from connector.sandbox.config import SandboxConfig
 from connector.sandbox.faults import Faults
 from connector.sandbox.rules import Contract
@@ -25,23 +27,34 @@ from connector.sandbox.state import Upsert
 if TYPE_CHECKING:
     from connector.sandbox.journal import Seen
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LAST_PORT = 65_535
+
 
 def run(arguments: list[str]) -> int:
     """Serve until SIGINT or SIGTERM, one line a request. Raises ConfigurationError, and PlatformError for the port."""
     asked = _parser().parse_args(arguments)
     config = _config(asked)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    signals: SimpleQueue[int] = SimpleQueue()  # an Event may not be set by a handler that interrupts its wait
+    before = {number: signal.signal(number, lambda number, _: signals.put(number)) for number in _SIGNALS}
     try:
-        with Sandbox(config, observe=_show) as sandbox:
-            _say(_introduction(sandbox.url, config, shows_key=asked.key is None))
-            stop.wait()
+        with ExitStack() as stack:
+            sandbox = _listening(config, stack)
+            _say(_introduction(sandbox.url, config, shows_key=not asked.key))
+            signals.get()
             broken = len(sandbox.broken_promises)
-            _say(f"stopped after {len(sandbox.requests)} requests, {broken} broken promises")
+            _say(f"stopped after {sandbox.counts.total()} requests, {broken} broken promises")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def _listening(config: SandboxConfig, stack: ExitStack) -> Sandbox:
+    try:
+        return stack.enter_context(Sandbox(config, observe=_show))
     except OSError as error:
         raise PlatformError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,10 +84,14 @@ def _parser() -> argparse.ArgumentParser:
 def _config(asked: argparse.Namespace) -> SandboxConfig:
     tenant = asked.tenant or str(uuid.uuid4())
     key = asked.key or base64.b64encode(secrets.token_bytes(24)).decode()
+    problems = _problems(asked, tenant)
+    faults = Faults()
     try:
         faults = Faults.parse({name: json.loads(value) for name, _, value in (e.partition("=") for e in asked.fault)})
     except ValueError as error:
-        raise ConfigurationError([f"--fault: {error}"]) from error
+        problems.append(f"--fault: {error}")
+    if problems:
+        raise ConfigurationError(problems)
     return SandboxConfig(
         host=asked.host,
         port=asked.port,
@@ -89,6 +106,16 @@ def _config(asked: argparse.Namespace) -> SandboxConfig:
         late_deletes=asked.late_deletes,
         faults=faults,
     )
+
+
+def _problems(asked: argparse.Namespace, tenant: str) -> list[str]:
+    wrong = {
+        "--tenant or REPLENIT_TENANT_ID must be a GUID, as Replenit's tenant ids are": not GUID.fullmatch(tenant),
+        "--port must lie between 0 and 65535": not 0 <= asked.port <= _LAST_PORT,
+        "--per-minute and --per-hour must not be negative": min(asked.per_minute, asked.per_hour) < 0,
+        "--delete-delay must not be negative": not asked.delete_delay >= 0,
+    }
+    return [problem for problem, holds in wrong.items() if holds]
 
 
 def _introduction(url: str, config: SandboxConfig, *, shows_key: bool) -> str:
@@ -109,9 +136,8 @@ def _show(seen: Seen) -> None:
     records = f"{seen.records} record{'' if seen.records == 1 else 's'}"
     fault = f"  ({seen.fault})" if seen.fault else ""
     status = seen.status or "---"
-    _say(f"{at}  {status}  {seen.method:<6} {seen.endpoint:<22} {records:>12} {seen.seconds * 1000:>8.1f} ms{fault}")
-    for promise in seen.broken_promises:
-        _say(f"          broken promise: {promise}")
+    line = f"{at}  {status}  {seen.method:<6} {seen.endpoint:<22} {records:>12} {seen.seconds * 1000:>8.1f} ms{fault}"
+    _say("\n".join([line, *(f"          broken promise: {promise}" for promise in seen.broken_promises)]))
 
 
 def _say(line: str) -> None:

@@ -203,7 +203,7 @@ class Budget:
         if status == _TOO_MANY_REQUESTS:
             asked = asked_pause(headers)
             self._throttle(slot, now, retry_after if asked is None else asked)
-        elif status is not None and slot.sent >= self._throttled_at:
+        elif status is not None and slot.sent > self._throttled_at:
             self._throttles = 0
         self._read_limit(slot, now, headers)
 
@@ -229,8 +229,13 @@ class Budget:
         return limit
 
     def _advance(self, now: float) -> None:
+        if self._now < self._lands_until < now:
+            self._fill(self._lands_until)
+        self._fill(now)
+
+    def _fill(self, now: float) -> None:
         filling = max(0.0, now - max(self._now, self._closed_until))
-        room = max(0.0, self._capacity(now) - self._minute.under_way)
+        room = max(0.0, self._capacity(self._now) - self._minute.under_way)
         self._tokens = min(self._tokens + filling * self.rate * self._share, room)
         self._now = max(self._now, now)
 
@@ -249,7 +254,7 @@ class Budget:
 
     def _throttle(self, slot: Slot, now: float, asked: float | None) -> None:
         """A 429: pause, with an empty bucket. Several 429s to requests of one moment double the pause once."""
-        if slot.sent >= self._throttled_at:
+        if slot.sent > self._throttled_at:
             self._throttles += 1
             self._throttled_at = now
         backoff = min(2.0 ** min(self._throttles, 6), _LONGEST_BACKOFF)

@@ -8,13 +8,12 @@ characters that cannot carry data.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from connector.core.events import FieldError
 from connector.core.requests import NoAnswer
@@ -124,7 +123,7 @@ _PATH = re.compile(r"[A-Za-z0-9_.\[\]]{0,100}")
 _ABSENT = r"\b[^\n]{0,200}\b(?:not found|not exist)"
 _RECORD_MISSING = re.compile(rf"\b(?:customer|order|item|product|variant){_ABSENT}", re.IGNORECASE)
 _TENANT_MISSING = re.compile(rf"\btenant{_ABSENT}", re.IGNORECASE)
-_TENANT_INVALID = re.compile(r"\b(?:invalid|missing)\b[^\n]{0,30}\btenant\b", re.IGNORECASE)
+_TENANT_INVALID = re.compile(r"\b(?:invalid|missing) tenant\b", re.IGNORECASE)
 
 
 def classify(request: Request, sent: int, reply: Answer | NoAnswer) -> Outcome:
@@ -134,14 +133,16 @@ def classify(request: Request, sent: int, reply: Answer | NoAnswer) -> Outcome:
     """
     if isinstance(reply, NoAnswer):
         return Transient(reply.reason, reply.ambiguous)
-    answer, status = _object(reply.body), reply.status
-    if 200 <= status < 300:  # noqa: PLR2004
-        return _accepted(request, sent, reply, answer)
-    if 300 <= status < 400:  # noqa: PLR2004
-        return Stopped(HaltReason.REDIRECTED)
-    if 400 <= status < 500:  # noqa: PLR2004
-        return _refused(request, sent, reply, answer)
-    return Transient(f"http_{status}", status in _AMBIGUOUS)
+    answer = _object(reply.body)
+    match reply.status // 100:
+        case 2:
+            return _accepted(request, sent, reply, answer)
+        case 3:
+            return Stopped(HaltReason.REDIRECTED)
+        case 4:
+            return _refused(request, sent, reply, answer)
+        case _:
+            return Transient(f"http_{reply.status}", reply.status in _AMBIGUOUS)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -155,7 +156,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _pause(seconds: object) -> float | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    return float(min(seconds, MAX_PAUSE)) if not math.isnan(seconds) and seconds >= 0 else None
+    return float(min(seconds, MAX_PAUSE)) if seconds >= 0 else None
 
 
 def _accepted(request: Request, sent: int, reply: Answer, answer: Mapping[str, Any] | None) -> Outcome:
@@ -173,7 +174,7 @@ def _accepted(request: Request, sent: int, reply: Answer, answer: Mapping[str, A
     return Transient("not_successful", ambiguous="success" not in answer)
 
 
-def _refused(request: Request, sent: int, reply: Answer, answer: Mapping[str, Any] | None) -> Outcome:  # noqa: PLR0911
+def _refused(request: Request, sent: int, reply: Answer, answer: Mapping[str, Any] | None) -> Outcome:  # noqa: PLR0911 - a row each
     """The 4xx."""
     match reply.status:
         case 401:
@@ -195,13 +196,22 @@ def _refused(request: Request, sent: int, reply: Answer, answer: Mapping[str, An
 
 
 def _missing(request: Request, message: str) -> Outcome | None:
-    """What a "… not found." says is missing, None where it says nothing, or two things at once."""
+    """What a "… not found." makes of the request, None where that can't be told."""
+    match _lacks(message):
+        case "tenant":
+            return Stopped(HaltReason.TENANT_UNKNOWN)
+        case "record" if request.body is None:
+            return Delivered(None)
+        case _:
+            return None
+
+
+def _lacks(message: str) -> Literal["tenant", "record"] | None:
+    """What a message says is missing, None where it says nothing, or two things at once."""
     tenant, record = _TENANT_MISSING.search(message), _RECORD_MISSING.search(message)
-    if tenant and not record:
-        return Stopped(HaltReason.TENANT_UNKNOWN)
-    if record and not tenant and request.body is None:
-        return Delivered(None)
-    return None
+    if bool(tenant) == bool(record):
+        return None
+    return "tenant" if tenant else "record"
 
 
 def _bad_records(sent: int, reply: Answer, answer: Mapping[str, Any] | None) -> Outcome:
@@ -230,7 +240,7 @@ def _blames_tenant(errors: list[FieldError], message: str) -> bool:
     """The tenant id in the path is not even an id: a setting's fault, which must not cost a record."""
     if errors:
         return all(error.path.lower() == "tenantid" for error in errors)
-    return bool(_TENANT_INVALID.search(message) or _TENANT_MISSING.search(message))
+    return bool(_TENANT_INVALID.search(message)) or _lacks(message) == "tenant"
 
 
 def _problems(errors: object) -> Iterator[tuple[str, str]]:

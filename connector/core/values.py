@@ -7,280 +7,172 @@ Errors name the type that was found and what was expected, never the value.
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.core.events import Reason
+from pydantic_core import from_json
+
+from connector.core import decimals, moments
+from connector.core.notes import BadValue, Notes, found, named
 
 if TYPE_CHECKING:
-    from connector.core.events import ColumnType, FieldError
+    from collections.abc import Callable
+
+    from connector.core.events import ColumnType
+
+    Convert = Callable[[Any, Notes], Any]
+    """Takes a value that is neither NULL nor unavailable. None stands for JSON's null. Raises BadValue."""
+
+
+class Kind(Enum):
+    """What a field of the API holds."""
+
+    IDENTIFIER = auto()
+    TEXT = auto()
+    BOOLEAN = auto()
+    INTEGER = auto()
+    NUMBER = auto()
+    MOMENT = auto()
+    TEXTS = auto()
+    OBJECTS = auto()
+
+
+class Converter(NamedTuple):
+    """`plain`: values of exactly this type are what the field holds, and need no conversion."""
+
+    plain: type | None
+    convert: Convert
+
 
 _PLACEHOLDER = "__debezium_unavailable_value"
-_UNAVAILABLE_TEXTS = frozenset(
+UNAVAILABLE_TEXTS = frozenset(
     {
         _PLACEHOLDER,
         base64.b64encode(_PLACEHOLDER.encode()).decode(),
-        json.dumps({_PLACEHOLDER: _PLACEHOLDER}, separators=(",", ":")),
+        "b68a35a7-17ad-35b3-af2a-ae46edb4545a",
+        f'{{"{_PLACEHOLDER}":"{_PLACEHOLDER}"}}',
+        f'{{"{_PLACEHOLDER}": "{_PLACEHOLDER}"}}',
     }
 )
-_UNAVAILABLE_OTHERS: tuple[object, ...] = (
-    [_PLACEHOLDER],
+"""What stands for an unavailable value in columns of texts, bytes, UUIDs and hstore."""
+
+_UNAVAILABLE_LISTS: tuple[object, ...] = (
+    *([text] for text in UNAVAILABLE_TEXTS),
     [ord(character) for character in _PLACEHOLDER],
-    ["b68a35a7-17ad-35b3-af2a-ae46edb4545a"],
-    {_PLACEHOLDER: _PLACEHOLDER},
 )
-
-_DECIMAL = "org.apache.kafka.connect.data.Decimal"
-_VARIABLE = "io.debezium.data.VariableScaleDecimal"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_EXACT_DIGITS = 15
-_LARGEST = Decimal("1.7976931348623157e308")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECONDS_PER = {
-    "io.debezium.time.Timestamp": 1000,
-    "org.apache.kafka.connect.data.Timestamp": 1000,
-    "io.debezium.time.MicroTimestamp": 1,
-    "io.debezium.time.Date": 86_400_000_000,
-    "org.apache.kafka.connect.data.Date": 86_400_000_000,
-}
-_NANOSECONDS = "io.debezium.time.NanoTimestamp"
-_MOMENT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]{1,9}))?)?"
-    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
-)
-_TRUE = frozenset({"t", "true", "1"})
-_FALSE = frozenset({"f", "false", "0"})
-_KINDS = {bool: "a boolean", int: "an integer", float: "a number", str: "a text", list: "a list", dict: "an object"}
-
-SCALE_REMEDY = (
-    "the message does not tell the scale of this decimal: set Debezium's decimal.handling.mode to string or double, "
-    "or the converter's schemas.enable to true"
-)
-
-
-class BadValue(Exception):  # noqa: N818 (it names what the value is)
-    """The value can't become what the field holds."""
-
-    def __init__(self, problem: str, reason: Reason = Reason.UNCONVERTIBLE) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.reason = reason
-
-
-@dataclass(slots=True)
-class Notes:
-    """What the conversion of one row leaves behind: counts, and errors with their reasons."""
-
-    rounded: int = 0
-    merged_items: int = 0
-    errors: list[tuple[Reason, FieldError]] = field(default_factory=list)
+_BOOLEANS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 
 def unavailable(value: object) -> bool:
     """Whether the value is what Debezium puts where a large column did not change and is not told."""
     if isinstance(value, str):
-        return value in _UNAVAILABLE_TEXTS
-    return isinstance(value, list | dict) and value in _UNAVAILABLE_OTHERS
+        return value in UNAVAILABLE_TEXTS
+    if isinstance(value, list):
+        return value in _UNAVAILABLE_LISTS
+    return isinstance(value, dict) and value == {_PLACEHOLDER: _PLACEHOLDER}
 
 
-def identifier(value: Any, kind: ColumnType | None, notes: Notes) -> str:  # noqa: ANN401 (JSON is any)
+def converter(kind: Kind, column: ColumnType | None) -> Converter:
+    """How values of a column become a field. `column`: what the message says of it, None if it says nothing."""
+    convert = _CONVERTS[kind]
+    if column is None:
+        guarded = decimals.unless_base64(convert) if kind in (Kind.NUMBER, Kind.INTEGER) else convert
+        return Converter(_PLAIN.get(kind), guarded)
+    read = _reader(column)
+    if read is None:
+        return Converter(_PLAIN.get(kind), convert)
+    return Converter(None, lambda value, notes: convert(read(value), notes))
+
+
+def _reader(column: ColumnType) -> Callable[[Any], Any] | None:
+    """What turns the JSON of a column into the value that it stands for; None if it stands for itself."""
+    if column.name == moments.NANOSECONDS:
+        return lambda value: moments.since_epoch(value // 1000) if type(value) is int else value
+    if column.name in moments.MICROSECONDS_PER:
+        unit = moments.MICROSECONDS_PER[column.name]
+        return lambda value: moments.since_epoch(value * unit) if type(value) is int else value
+    return decimals.reader(column) or (_refuse_bytes if column.type == "bytes" else None)
+
+
+def _refuse_bytes(_: object) -> None:
+    raise BadValue("holds bytes, whose meaning the message does not tell; expected another type of column")
+
+
+def _identifier(value: object, _: Notes) -> str:
     """A text byte for byte, or the digits of an integer."""
-    if isinstance(value, str) and (kind is None or kind.name != _DECIMAL):
+    if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if kind is not None and kind.name in (_DECIMAL, _VARIABLE):
-        return str(integer(value, kind, notes))
-    raise _found(value, "a text or an integer")
+    if isinstance(value, Decimal):
+        return str(decimals.whole(value))
+    raise found(value, "a text or an integer")
 
 
-def text(value: Any, kind: ColumnType | None, notes: Notes) -> str:  # noqa: ANN401 (JSON is any)
-    """A text as it is, or a number in its shortest form."""
-    if isinstance(value, str) and (kind is None or kind.name != _DECIMAL):
+def _text(value: object, _: Notes) -> str:
+    """A text byte for byte, or a number in its shortest form."""
+    if isinstance(value, str):
         return value
-    if isinstance(value, bool) or (isinstance(value, list | dict) and (kind is None or kind.name != _VARIABLE)):
-        raise _found(value, "a text")
-    return json.dumps(number(value, kind, notes))
+    if isinstance(value, datetime):
+        return moments.iso(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        digits = format(decimals.decimal(value), "f")
+        return (digits.rstrip("0").rstrip(".") if "." in digits else digits) if value else "0"
+    raise found(value, "a text")
 
 
-def boolean(value: Any, _kind: ColumnType | None, _notes: Notes) -> bool:  # noqa: ANN401 (JSON is any)
+def _boolean(value: object, _: Notes) -> bool:
     """A boolean, also as 0 and 1 or as the texts that databases print."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int) and value in (0, 1):
+    if isinstance(value, int | float | Decimal) and value in (0, 1):
         return value == 1
-    if isinstance(value, str):
-        if value.lower() in _TRUE:
-            return True
-        if value.lower() in _FALSE:
-            return False
-    raise _found(value, "a boolean, 0 or 1, t or f")
+    if isinstance(value, str) and (known := _BOOLEANS.get(value.lower())) is not None:
+        return known
+    raise found(value, "a boolean, 0 or 1, t or f")
 
 
-def integer(value: Any, kind: ColumnType | None, _notes: Notes) -> int:  # noqa: ANN401 (JSON is any)
-    """An integer, also as a decimal without a fraction."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    exact = decimal(value, kind)
-    if exact != exact.to_integral_value():
-        raise BadValue("holds a fraction; expected an integer")
-    return int(exact)
-
-
-def number(value: Any, kind: ColumnType | None, notes: Notes) -> int | float:  # noqa: ANN401 (JSON is any)
-    """The JSON number that equals the column's decimal, in the shortest form that reads back as the same double."""
-    exact = decimal(value, kind)
-    if len(exact.normalize().as_tuple().digits) > _EXACT_DIGITS:
-        notes.rounded += 1
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
-
-
-def decimal(value: Any, kind: ColumnType | None) -> Decimal:  # noqa: ANN401 (JSON is any)
-    """The exact value of any of Debezium's representations of a number."""
-    if isinstance(value, bool):
-        raise _found(value, "a number")
-    if isinstance(value, int | float):
-        exact = Decimal(str(value))
-    elif isinstance(value, dict):
-        exact = _variable(value)
-    elif isinstance(value, str):
-        exact = _scaled(value, kind) if kind is not None and kind.name == _DECIMAL else _printed(value, kind)
-    else:
-        raise _found(value, "a number")
-    if not exact.is_finite() or abs(exact) > _LARGEST:
-        raise BadValue("is not a finite number; expected one that a JSON number can hold")
-    return exact
-
-
-def _variable(value: dict[str, Any]) -> Decimal:
-    scale, digits = value.get("scale"), value.get("value")
-    if value.keys() != {"scale", "value"} or not isinstance(scale, int) or not isinstance(digits, str):
-        raise _found(value, "a number")
-    return _unscaled(digits).scaleb(-scale)
-
-
-def _scaled(value: str, kind: ColumnType) -> Decimal:
-    scale = kind.parameters.get("scale", "")
-    if not re.fullmatch(r"-?[0-9]{1,5}", str(scale)):
-        raise BadValue(SCALE_REMEDY, Reason.SCALE_UNKNOWN)
-    return _unscaled(value).scaleb(-int(scale))
-
-
-def _unscaled(value: str) -> Decimal:
-    try:
-        digits = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadValue("is a text that is no base64; expected the digits of a decimal") from None
-    if len(digits) > 200:  # noqa: PLR2004 (beyond what a double holds)
-        raise BadValue("is not a number that a JSON number can hold")
-    return Decimal(int.from_bytes(digits, "big", signed=True))
-
-
-def _printed(value: str, kind: ColumnType | None) -> Decimal:
-    """A number as text; what may as well be the base64 of a decimal is refused unless the schema says text."""
-    if _NUMBER.fullmatch(value):
-        if kind is None and value.isdecimal() and len(value) % 4 == 0:
-            raise BadValue(SCALE_REMEDY, Reason.SCALE_UNKNOWN)
-        try:
-            return Decimal(value)
-        except InvalidOperation:
-            raise BadValue("is not a finite number") from None
-    if value.lower() in ("nan", "infinity", "-infinity", "inf", "-inf"):
-        raise BadValue("is not a finite number; expected one that a JSON number can hold")
-    if kind is None and value and len(value) % 4 == 0 and _BASE64.fullmatch(value):
-        raise BadValue(SCALE_REMEDY, Reason.SCALE_UNKNOWN)
-    raise BadValue("is a text that is no number; expected a number")
-
-
-def moment(value: Any, kind: ColumnType | None, _notes: Notes) -> str:  # noqa: ANN401 (JSON is any)
-    """ISO 8601 in UTC, with a `Z` and as many fractional digits as it takes. What has no time zone is taken as UTC."""
-    if isinstance(value, str):
-        return _iso(_parsed(value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        name = None if kind is None else kind.name
-        if name in _MICROSECONDS_PER:
-            return _iso(_since_epoch(value * _MICROSECONDS_PER[name]))
-        if name == _NANOSECONDS:
-            return _iso(_since_epoch(value // 1000))
-        raise BadValue(
-            "is an integer whose unit the message does not tell; expected a time: set the converter's schemas.enable to "
-            "true, or Debezium's time.precision.mode to isostring"
-        )
-    raise _found(value, "a time")
-
-
-def _since_epoch(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
-        raise BadValue("lies beyond the years 1 to 9999, or is infinite; expected a time") from None
-
-
-def _parsed(value: str) -> datetime:
-    match = _MOMENT.fullmatch(value)
-    if match is None:
-        raise BadValue("is a text that is no time of ISO 8601 within the years 1 to 9999; expected one")
-    date, clock, fraction, zone = match.groups()
-    fraction = (fraction or "0")[:6].ljust(6, "0")
-    try:
-        parsed = datetime.fromisoformat(
-            f"{date}T{clock or '00:00'}{'' if clock and clock.count(':') > 1 else ':00'}.{fraction}{zone or 'Z'}"
-        )
-        return parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadValue("is no time that exists; expected one of ISO 8601") from None
-
-
-def _iso(value: datetime) -> str:
-    printed = value.replace(tzinfo=None).isoformat()
-    return (printed.rstrip("0").rstrip(".") if "." in printed else printed) + "Z"
-
-
-def texts(value: Any, _kind: ColumnType | None, notes: Notes) -> list[str]:  # noqa: ANN401 (JSON is any)
+def _texts(value: object, notes: Notes) -> list[str] | None:
     """A list of texts, from JSON or from a column that is a list."""
-    elements = parsed_json(value)
-    if not isinstance(elements, list):
-        raise _found(elements, "a list of texts")
-    for element in elements:
-        if element is None or isinstance(element, bool | float | list | dict):
-            raise BadValue(f"holds {_named(element)} in its list; expected texts")
-    return [identifier(element, None, notes) for element in elements]
+    elements = _list(value, "texts")
+    for element in elements or ():
+        if type(element) not in (str, int):
+            raise BadValue(f"holds {named(element)} in its list; expected texts")
+    return None if elements is None else [_identifier(element, notes) for element in elements]
 
 
-def objects(value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON is any)
+def _objects(value: object, _: Notes) -> list[Any] | None:
     """A list of objects, from JSON or from a column that is a list."""
-    elements = parsed_json(value)
-    if not isinstance(elements, list):
-        raise _found(elements, "a list of objects")
-    for element in elements:
+    elements = _list(value, "objects")
+    for element in elements or ():
         if not isinstance(element, dict):
-            raise BadValue(f"holds {_named(element)} in its list; expected objects")
+            raise BadValue(f"holds {named(element)} in its list; expected objects")
     return elements
 
 
-def parsed_json(value: Any) -> Any:  # noqa: ANN401 (JSON is any)
-    """The content of a JSON column: a text that holds JSON, or the value itself."""
-    if not isinstance(value, str):
+def _list(value: object, of: str) -> list[Any] | None:
+    if isinstance(value, str):
+        try:
+            value = from_json(value, allow_inf_nan=False)
+        except ValueError:
+            raise BadValue(f"is a text that is no JSON; expected a JSON list of {of}") from None
+    if value is None or isinstance(value, list):
         return value
-    try:
-        return json.loads(value, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise BadValue("is a text that is no JSON; expected JSON") from None
+    raise found(value, f"a list of {of}")
 
 
-def _refuse(_: str) -> None:
-    raise ValueError
-
-
-def _named(value: object) -> str:
-    return "null" if value is None else _KINDS.get(type(value), "something else")
-
-
-def _found(value: object, expected: str) -> BadValue:
-    return BadValue(f"is {_named(value)}; expected {expected}")
+_PLAIN = {Kind.IDENTIFIER: str, Kind.TEXT: str, Kind.BOOLEAN: bool, Kind.INTEGER: int}
+_CONVERTS: dict[Kind, Convert] = {
+    Kind.IDENTIFIER: _identifier,
+    Kind.TEXT: _text,
+    Kind.BOOLEAN: _boolean,
+    Kind.INTEGER: decimals.integer,
+    Kind.NUMBER: decimals.number,
+    Kind.MOMENT: moments.moment,
+    Kind.TEXTS: _texts,
+    Kind.OBJECTS: _objects,
+}

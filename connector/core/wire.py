@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from connector.core.events import ColumnType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REMEMBERED = 256
-_PREFIX = b'{"schema":'
+    Types = Mapping[str, ColumnType]
+
+_SCHEMA = b'{"schema":'
 _PAYLOAD = b',"payload":'
+_MOST_SCHEMAS = 256
+_TAIL = 96  # as many of a schema's last bytes name its table
 
 
 class Undecodable(Exception):  # noqa: N818 (it names what the record is)
@@ -25,11 +28,12 @@ class Undecodable(Exception):  # noqa: N818 (it names what the record is)
 class Decoded:
     """A key or value: its JSON value, None for none, and the types of its columns if the message tells them.
 
-    The columns are a key's own fields, or those of the row within a Debezium envelope.
+    The columns are a key's own fields, or those of the row within a Debezium envelope. Records of one schema share one
+    `types`, so that what is derived from it can be kept by its identity.
     """
 
     value: Any
-    types: Mapping[str, ColumnType] | None = None
+    types: Types | None = None
 
 
 _NOTHING = Decoded(None)
@@ -38,75 +42,70 @@ _NOTHING = Decoded(None)
 class JsonWire:
     """Kafka Connect's JsonConverter, with `schemas.enable` on or off.
 
-    With it, each record carries its schema: the same bytes on every record of a table. They are parsed once; of later
-    records only the payload is.
+    With it, each record carries its schema: the same bytes on every record of a table, several times as long as its
+    row. They are parsed once; of later records only the payload is.
     """
 
     def __init__(self) -> None:
-        self._decoder = json.JSONDecoder(parse_constant=_refuse)
-        self._schemas: OrderedDict[bytes, Mapping[str, ColumnType]] = OrderedDict()
-        self._lengths: dict[int, int] = {}  # length of a remembered prefix → how many have it
+        self._known: dict[tuple[int, bytes], tuple[bytes, Types]] = {}
 
     def decode(self, data: bytes | None) -> Decoded:
         """Decode a key or value. Raises Undecodable."""
         if data is None:
             return _NOTHING
-        if data.startswith(_PREFIX):
-            for length in self._lengths:
-                types = self._schemas.get(data[:length])
-                if types is not None:
-                    return Decoded(self._parse(data[length:-1]), types) if data.endswith(b"}") else self._whole(data)
+        if data.startswith(_SCHEMA):
+            start = data.find(_PAYLOAD) + len(_PAYLOAD)
+            known = self._known.get(_place(data, start))
+            if known is not None and data.startswith(known[0]) and data.endswith(b"}"):
+                try:
+                    return Decoded(from_json(data[start:-1], allow_inf_nan=False), known[1])
+                except ValueError:
+                    pass  # the payload is wrong, or not all that is left: the whole tells
         return self._whole(data)
 
     def _whole(self, data: bytes) -> Decoded:
-        value = self._parse(data)
+        try:
+            value = from_json(data, allow_inf_nan=False)
+        except ValueError as error:
+            raise Undecodable(_why(data, str(error))) from None
         if not isinstance(value, dict) or value.keys() != {"schema", "payload"}:
             return Decoded(value)
         types = _columns(value["schema"])
         if types is not None:
-            self._remember(data, value["payload"], types)
+            self._remember(data, value["schema"], types)
         return Decoded(value["payload"], types)
 
-    def _remember(self, data: bytes, payload: object, types: Mapping[str, ColumnType]) -> None:
-        """Remember the bytes up to the payload, if what follows is the payload and nothing else."""
-        end = data.rfind(_PAYLOAD) if payload is None else data.find(_PAYLOAD, _schema_end(data))
-        prefix = data[: end + len(_PAYLOAD)]
+    def _remember(self, data: bytes, schema: object, types: Types) -> None:
+        """Remember the bytes before the payload, if the schema is all that they hold."""
+        start = data.find(_PAYLOAD) + len(_PAYLOAD)
         try:
-            whole = end > 0 and self._parse(data[len(prefix) : -1]) == payload and self._parse(data[len(_PREFIX) : end])
-        except Undecodable:
+            alone = data.startswith(_SCHEMA) and from_json(data[len(_SCHEMA) : start - len(_PAYLOAD)]) == schema
+        except ValueError:
             return
-        if whole:
-            self._schemas[prefix] = types
-            self._lengths[len(prefix)] = self._lengths.get(len(prefix), 0) + 1
-            if len(self._schemas) > _REMEMBERED:
-                old, _ = self._schemas.popitem(last=False)
-                self._lengths[len(old)] -= 1
-                if not self._lengths[len(old)]:
-                    del self._lengths[len(old)]
-
-    def _parse(self, data: bytes) -> Any:  # noqa: ANN401 (JSON is any)
-        try:
-            return self._decoder.decode(data.decode())
-        except UnicodeDecodeError:
-            raise Undecodable("is not UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise Undecodable(f"is no JSON: it breaks off or goes wrong at character {error.pos}") from None
-        except (ValueError, RecursionError):
-            raise Undecodable("is no JSON that can be read: it holds NaN, or is nested too deeply") from None
+        if alone:
+            if len(self._known) >= _MOST_SCHEMAS:
+                del self._known[next(iter(self._known))]
+            self._known[_place(data, start)] = (data[:start], types)
 
 
-def _refuse(_: str) -> None:
-    raise ValueError
+def _place(data: bytes, start: int) -> tuple[int, bytes]:
+    """What a schema is looked up by: cheaper than the hash of all its bytes, which are compared afterwards."""
+    return start, data[max(0, start - _TAIL) : start]
 
 
-def _schema_end(data: bytes) -> int:
-    """Where the schema ends: it is the first JSON value after the prefix."""
-    text = data[len(_PREFIX) :].decode()
-    _, end = json.JSONDecoder().raw_decode(text)
-    return len(_PREFIX) + len(text[:end].encode())
+def _why(data: bytes, error: str) -> str:
+    """`error` is the parser's, which tells a place and no content."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    if error.startswith("EOF"):
+        return "is no JSON: it breaks off"
+    place = error.rpartition(" at ")[2]
+    return f"is no JSON that can be read: it goes wrong at {place}"
 
 
-def _columns(schema: object) -> Mapping[str, ColumnType] | None:
+def _columns(schema: object) -> Types | None:
     """The columns that a schema describes: an envelope's are those of its `after`."""
     fields = _fields(schema)
     if fields is None:
@@ -116,15 +115,15 @@ def _columns(schema: object) -> Mapping[str, ColumnType] | None:
     return {name: _column(described) for name, described in fields.items()}
 
 
-def _fields(schema: object) -> dict[str, Any] | None:
+def _fields(schema: object) -> dict[str, dict[str, Any]] | None:
     if not isinstance(schema, dict) or not isinstance(schema.get("fields"), list):
         return None
-    return {field["field"]: field for field in schema["fields"] if isinstance(field, dict) and "field" in field}
+    described = (field for field in schema["fields"] if isinstance(field, dict))
+    return {field["field"]: field for field in described if isinstance(field.get("field"), str)}
 
 
 def _column(described: dict[str, Any]) -> ColumnType:
-    parameters = described.get("parameters")
-    name = described.get("name")
+    name, parameters = described.get("name"), described.get("parameters")
     return ColumnType(
         str(described.get("type")),
         name if isinstance(name, str) else None,

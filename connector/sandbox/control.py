@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from connector.sandbox.answers import Reply
 from connector.sandbox.faults import Dealer, Faults
+from connector.sandbox.journal import Seen
 
 if TYPE_CHECKING:
     from connector.sandbox.api import Api
@@ -22,7 +23,7 @@ def control(api: Api, method: str, target: str, body: bytes) -> Reply:
     try:
         match method, url.path.removeprefix(PREFIX):
             case "GET", "state":
-                return Reply(200, _state(api, parse_qs(url.query).get("tenant", [api.config.tenants[0]])[0]))
+                return Reply(200, api.documents(parse_qs(url.query).get("tenant", [api.config.tenants[0]])[0]))
             case "GET", "requests":
                 return Reply(200, summary(api))
             case "PUT", "faults":
@@ -47,22 +48,18 @@ def control(api: Api, method: str, target: str, body: bytes) -> Reply:
 def summary(api: Api) -> dict[str, Any]:
     """What was seen: counts by endpoint and status (0: no answer), the fullest windows, broken promises, requests."""
     with api.lock:
-        counts: dict[str, dict[str, int]] = {}
-        for (endpoint, status), count in sorted(api.journal.counts.items()):
-            counts.setdefault(endpoint, {})[str(status)] = count
-        return {
-            "counts": counts,
-            "fullest_minute": api.limits.fullest_minute,
-            "fullest_hour": api.limits.fullest_hour,
-            "broken_promises": list(api.journal.broken_promises),
-            "requests": [dataclasses.asdict(each) for each in api.journal.requests],
-        }
-
-
-def _state(api: Api, tenant: str) -> dict[str, Any]:
-    with api.lock:
-        state = api.state(tenant)
-        return {entity: dict(state.documents(entity)) for entity in ("customers", "orders", "products")}
+        journal, limits = api.journal, api.limits
+        requests, counted, broken = journal.requests, sorted(journal.counts.items()), list(journal.broken_promises)
+    counts: dict[str, dict[str, int]] = {}
+    for (endpoint, status), count in counted:
+        counts.setdefault(endpoint, {})[str(status)] = count
+    return {
+        "counts": counts,
+        "fullest_minute": limits.fullest_minute,
+        "fullest_hour": limits.fullest_hour,
+        "broken_promises": broken,
+        "requests": [{name: getattr(each, name) for name in Seen.__slots__} for each in requests],
+    }
 
 
 def _put_keys(api: Api, keys: object) -> None:

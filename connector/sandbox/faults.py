@@ -8,8 +8,12 @@ from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.answers import Reply, failed, page, too_many
+from connector.sandbox.routes import ENDPOINTS
+from connector.sandbox.rules import KEYS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Fault(StrEnum):
@@ -47,7 +51,7 @@ class Faults:
     slow: float = 0.0
     retry_after: int = 1
     slow_seconds: float = 1.0
-    hang_seconds: float = 60.0
+    hang_seconds: float = 45.0
     html_status: int = 502
     revoked: bool = False
     down: bool = False
@@ -60,10 +64,14 @@ class Faults:
     skipped: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise ValueError where shares are no shares."""
+        """Raise ValueError where shares are no shares, or hit what there is not: a misspelt fault would never come."""
         shares = [getattr(self, each) for each in Fault]
         if not all(0 <= share <= 1 for share in (*shares, self.slow)) or sum(shares) > 1 + 1e-9:
             raise ValueError("shares of faults lie between 0 and 1, and sum up to 1 at most")
+        if self.only not in {"", *KEYS, *ENDPOINTS}:
+            raise ValueError(f"only is one of {', '.join([*KEYS, *ENDPOINTS])}")
+        if not KEYS.keys() >= {*self.poisoned, *self.crashing, *self.skipped}:
+            raise ValueError(f"poisoned, crashing and skipped are by entity: {', '.join(KEYS)}")
 
     @classmethod
     def parse(cls, values: object) -> Faults:
@@ -83,12 +91,20 @@ def _fits(name: str, value: object, default: object) -> bool:
     if name == "times":
         return value is None or (isinstance(value, int) and not isinstance(value, bool))
     if name == "poisoned":
-        return isinstance(value, dict) and all(isinstance(each, dict) for each in value.values())
+        return isinstance(value, dict) and all(
+            isinstance(each, dict) and _are_texts(each.values()) for each in value.values()
+        )
     if name in {"crashing", "skipped"}:
-        return isinstance(value, dict) and all(isinstance(each, list | tuple) for each in value.values())
+        return isinstance(value, dict) and all(
+            isinstance(each, list | tuple) and _are_texts(each) for each in value.values()
+        )
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is type(default)
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(each, str) for each in values)
 
 
 class Dealer:
@@ -120,3 +136,19 @@ class Dealer:
                 return fault
             drawn -= share
         return None
+
+
+def misbehaviour(fault: Fault | None, faults: Faults) -> Reply | None:
+    """The answer that a fault gives instead of the API's, None for one that is no answer."""
+    match fault:
+        case Fault.ERROR:
+            return failed(500, "Internal server error.")
+        case Fault.TOO_MANY:
+            return too_many(faults.retry_after)
+        case Fault.HTML:
+            return page(faults.html_status)
+        case Fault.UNSUCCESSFUL:
+            return failed(200, "The request could not be processed.")
+        case Fault.REDIRECT:
+            return Reply(302, "", {"Location": "/login"})
+    return None

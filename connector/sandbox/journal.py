@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_KEPT = 50_000
+MOST_KEPT = 100_000
+MOST_IDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request, without its payload. `status` 0: it got no answer. `ids` are the keys it touched.
+    """One request, without its payload. `status` 0: it got no answer. `fault` is what was done to it.
 
-    `time` is UNIX seconds and `seconds` the duration, both by the sandbox's clock; `fault` is what was done to it.
+    `time` is the UNIX time of arrival and `seconds` the duration, both by the sandbox's clock. `ids` are the keys it
+    touched, one a record; () once a million keys of later requests are kept.
     """
 
     number: int
@@ -32,15 +34,25 @@ class Seen:
 
 
 class Journal:
-    """Requests that are worked on, and the last 50,000 that are done. Not thread-safe: the caller holds a lock."""
+    """Requests that are worked on, and those that are done: all are counted, the last 100,000 are kept.
+
+    Not thread-safe: the caller holds a lock.
+    """
 
     def __init__(self) -> None:
-        self.requests: deque[Seen] = deque(maxlen=MOST_KEPT)
         self.broken_promises: deque[str] = deque(maxlen=MOST_KEPT)
         self.counts: Counter[tuple[str, int]] = Counter()
         self.in_flight: set[int] = set()
         self._number = 0
+        self._recent: deque[Seen] = deque()
+        self._bare: deque[Seen] = deque()  # older than those, and without their ids
+        self._ids = 0
         self._working: dict[tuple[str, str, str], list[int]] = {}
+
+    @property
+    def requests(self) -> list[Seen]:
+        """The requests that are kept, in the order in which they ended."""
+        return [*self._bare, *self._recent]
 
     def number(self) -> int:
         """The number of a request that has just arrived, from 1."""
@@ -76,6 +88,17 @@ class Journal:
             rest = [number for number in self._working.pop(key, []) if number != seen.number]
             if rest:
                 self._working[key] = rest
-        self.requests.append(seen)
+        self._keep(seen)
         self.broken_promises.extend(seen.broken_promises)
         self.counts[seen.endpoint, seen.status] += 1
+
+    def _keep(self, seen: Seen) -> None:
+        """A full batch has hundreds of keys, so that a bound on requests alone would be none on memory."""
+        self._recent.append(seen)
+        self._ids += len(seen.ids)
+        while self._ids > MOST_IDS or len(self._recent) > MOST_KEPT:
+            oldest = self._recent.popleft()
+            self._ids -= len(oldest.ids)
+            self._bare.append(replace(oldest, ids=()))
+        while self._bare and len(self._bare) + len(self._recent) > MOST_KEPT:
+            self._bare.popleft()

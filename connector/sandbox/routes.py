@@ -16,6 +16,10 @@ class Route:
     parameters: dict[str, str]
 
 
+ENDPOINTS = (
+    *("upsert_customers", "delete_customer", "upsert_orders", "delete_order", "delete_order_item"),
+    *("upsert_products", "delete_product", "delete_product_variant"),
+)
 NOWHERE = Route("unknown", "", "", {})
 
 

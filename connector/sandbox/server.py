@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import sys
@@ -19,11 +20,12 @@ from connector.sandbox.control import PREFIX, control
 from connector.sandbox.faults import Dealer, Faults
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
     from types import TracebackType
 
     from connector.sandbox.journal import Seen
-    from connector.sandbox.state import State
+    from connector.sandbox.rules import Document
 
 _CHUNK = 65_536
 
@@ -39,22 +41,26 @@ class Sandbox:
         self._stopping = threading.Event()
         self._api = Api(self.config, self._stopping, observe)
         self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Listen. Raises OSError if the address is taken."""
         self._server = _Server((self.config.host, self.config.port), self._api)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the port and every connection; what was waited for goes on at once."""
+        """Close the port and every connection; what was waited for goes on at once. State and records stay readable."""
         assert self._server
+        assert self._thread
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()
         self._server.close_connections()
+        self._thread.join()
 
     @property
     def url(self) -> str:
@@ -63,13 +69,13 @@ class Sandbox:
         return f"http://{host!s}:{port}"
 
     @property
-    def state(self) -> State:
-        """The documents of the first tenant."""
-        return self._api.state(self.config.tenants[0])
+    def state(self) -> dict[str, dict[str, Document]]:
+        """The documents of the first tenant as they are now: entity → id → document."""
+        return self._api.documents(self.config.tenants[0])
 
-    def state_of(self, tenant: str) -> State:
+    def state_of(self, tenant: str) -> dict[str, dict[str, Document]]:
         """The documents of one tenant. Raises KeyError if it is unknown."""
-        return self._api.state(tenant)
+        return self._api.documents(tenant)
 
     @property
     def faults(self) -> Faults:
@@ -82,9 +88,15 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Seen]:
-        """The requests that are done, in the order in which they ended."""
+        """The last 100,000 requests that are done, in the order in which they ended."""
         with self._api.lock:
-            return list(self._api.journal.requests)
+            return self._api.journal.requests
+
+    @property
+    def counts(self) -> Counter[tuple[str, int]]:
+        """How many requests are done, by endpoint and status; 0 is the status of those without an answer."""
+        with self._api.lock:
+            return self._api.journal.counts.copy()
 
     @property
     def in_flight(self) -> int:
@@ -93,6 +105,7 @@ class Sandbox:
 
     @property
     def broken_promises(self) -> list[str]:
+        """A sentence for each promise that a request broke, the last 100,000 of them."""
         with self._api.lock:
             return list(self._api.journal.broken_promises)
 
@@ -162,29 +175,34 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        if "Transfer-Encoding" in self.headers:
-            self.close_connection = True
-            self._send(failed(411, "Content-Length is required."))
-        elif self.path.startswith(PREFIX):
-            self._send(control(self.server.api, self.command, self.path, self._body() or b""))
+        if self.path.startswith(PREFIX):
+            body = self._body()
+            self._send(control(self.server.api, self.command, self.path, body) if isinstance(body, bytes) else body)
         else:
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = self.server.api.serve(self.command, self.path, headers, self._body)
             self._send(reply) if reply else self._reset()
 
-    do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815 # the base class's names
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815 # the base class's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # as the base class
         """Say nothing: the base class would log targets, and they hold identifiers."""
 
-    def _body(self) -> bytes | None:
-        """The body, or None after reading past one that is too large: only then can the client read the answer."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > self.server.api.config.max_body:
-            while length > 0:
-                length -= len(self._exactly(min(length, _CHUNK)))
-            return None
-        return self._exactly(length)
+    def _body(self) -> bytes | Reply:
+        """The body, or what a request is refused with whose body can't be had.
+
+        One that is too large is read past, since only then can the client read the answer.
+        """
+        declared = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not re.fullmatch("[0-9]{1,18}", declared):
+            self.close_connection = True  # where the next request begins can't be known
+            return failed(411, "Content-Length is required.")
+        length = int(declared)
+        if length <= self.server.api.config.max_body:
+            return self._exactly(length)
+        while length > 0:
+            length -= len(self._exactly(min(length, _CHUNK)))
+        return failed(413, "The request body is too large.")
 
     def _exactly(self, length: int) -> bytes:
         body = self.rfile.read(length)
@@ -201,9 +219,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in {"Content-Type": f"{kind}; charset=utf-8", **reply.headers}.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(payload)
+        if self.command != "HEAD":
+            self.wfile.write(payload)
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.sandbox.rules import identify
+from connector.sandbox.rules import KEYS, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +24,14 @@ class Upsert(StrEnum):
     MERGE = "merge"
 
 
+class _Queued(NamedTuple):
+    """A customer's DELETE that is not applied yet."""
+
+    due: float
+    field: str
+    value: str
+
+
 class State:
     """The documents of one tenant, by id. Customers without a CustomerId are kept by Email.
 
@@ -31,25 +40,27 @@ class State:
     """
 
     def __init__(self, upsert: Upsert, delete_delay: float, *, late_deletes: bool) -> None:
-        self.customers: dict[str, Document] = {}
-        self.orders: dict[str, Document] = {}
-        self.products: dict[str, Document] = {}
+        self._documents: dict[str, dict[str, Document]] = {entity: {} for entity in KEYS}
         self._upsert = upsert
         self._delete_delay = delete_delay
         self._late_deletes = late_deletes
-        self._queued: list[tuple[float, str, str]] = []
+        self._queued: deque[_Queued] = deque()
 
     def documents(self, entity: str) -> dict[str, Document]:
-        return {"customers": self.customers, "orders": self.orders, "products": self.products}[entity]
+        return self._documents[entity]
+
+    def snapshot(self) -> dict[str, dict[str, Document]]:
+        """Return all documents by entity and id. Documents are replaced, never changed: it stays as it is."""
+        return {entity: dict(kept) for entity, kept in self._documents.items()}
 
     def upsert(self, entity: str, records: Iterable[Document]) -> None:
         """Save valid records, one after the other."""
-        if entity == "customers" and not self._late_deletes:
-            self.settle(float("inf"))
         kept = self.documents(entity)
         for record in records:
             key = identify(entity, record)
             assert key is not None, "valid records have a key"
+            if entity == "customers" and not self._late_deletes:
+                self._settle_before(record, kept.get(key, {}))
             kept[key] = record if self._upsert is Upsert.REPLACE else _merged(entity, kept.get(key, {}), record)
 
     def delete(self, entity: str, key: str) -> None:
@@ -70,16 +81,29 @@ class State:
 
     def queue_delete(self, field: str, value: str, now: float) -> None:
         """Delete the customers whose `field` (CustomerId or Email) has that value, once the delay is over."""
-        self._queued.append((now + self._delete_delay, field, value))
+        self._queued.append(_Queued(now + self._delete_delay, field, value))
         self.settle(now)
 
     def settle(self, now: float) -> None:
         """Apply the queued deletes that are due."""
-        for _, field, value in (each for each in self._queued if each[0] <= now):
-            gone = [key for key, document in self.customers.items() if document.get(field) == value]
-            for key in gone:
-                del self.customers[key]
-        self._queued = [each for each in self._queued if each[0] > now]
+        while self._queued and self._queued[0].due <= now:
+            self._remove(self._queued.popleft())
+
+    def _settle_before(self, new: Document, old: Document) -> None:
+        """Apply those queued deletes that would hit this customer as it was or as it is to be, and no others."""
+        hits = [each for each in self._queued if each.value in (new.get(each.field), old.get(each.field))]
+        for each in hits:
+            self._queued.remove(each)
+            self._remove(each)
+
+    def _remove(self, queued: _Queued) -> None:
+        customers = self.documents("customers")
+        if queued.field == "CustomerId":  # it is the key of whoever has one
+            found = [queued.value] if customers.get(queued.value, {}).get("CustomerId") == queued.value else []
+        else:
+            found = [key for key, document in customers.items() if document.get(queued.field) == queued.value]
+        for key in found:
+            del customers[key]
 
 
 def _merged(entity: str, old: Document, new: Document) -> Document:

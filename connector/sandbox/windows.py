@@ -53,7 +53,8 @@ class Window:
 class Standing:
     """What the limits say to one request. `exceeded` names the windows that it is over, `newly` those it broke first.
 
-    `limit` None: there is no minute limit, and no header that states one. `resets_at` is in the clock's seconds.
+    `limit`, `remaining` and `resets_at` (in the clock's seconds) are the minute's, or the hour's where a minute has no
+    limit; `limit` None: neither has one.
     """
 
     limit: int | None
@@ -62,6 +63,16 @@ class Standing:
     retry_after: int
     exceeded: tuple[str, ...] = ()
     newly: tuple[str, ...] = ()
+
+    def headers(self, epoch: float) -> dict[str, str]:
+        """Return what every answer says of the limits; `epoch` is the UNIX time of the clock's zero."""
+        if self.limit is None:
+            return {}
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(int(self.resets_at + epoch) + 1),
+        }
 
 
 class RateLimits:
@@ -95,4 +106,5 @@ class RateLimits:
         self.fullest_minute = max(self.fullest_minute, minute.count)
         self.fullest_hour = max(self.fullest_hour, hour.count)
         wait = max(1, math.ceil(max(minute.wait(now), hour.wait(now)))) if exceeded else 0
-        return Standing(minute.limit, minute.remaining(), minute.frees_at(now), wait, exceeded, newly)
+        stated = hour if minute.limit is None else minute
+        return Standing(stated.limit, stated.remaining(), stated.frees_at(now), wait, exceeded, newly)

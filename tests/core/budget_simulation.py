@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, pairwise
 from random import Random
 from typing import TypeAlias
@@ -19,26 +20,39 @@ from connector.core.budget import Budget, Slot
 POLL = 0.1
 THREADS = 8
 CLOSED_AFTER_CRASH = 10.0
+_BEGAN = 1e6  # a monotonic clock starts anywhere
+_ROUNDING = 1e-6  # seconds: sums of times are not exact
 
-Latency: TypeAlias = Callable[[Random], tuple[float, float]]
+# By chance and the time of the send: the seconds from it to the server's count, and to the answer.
+Latency: TypeAlias = Callable[[Random, float], tuple[float, float]]
 
 
-def quick(random: Random) -> tuple[float, float]:
-    """A request of at most 0.3 s: (from the send to the server's count, from the send to the answer)."""
+def quick(random: Random, _: float) -> tuple[float, float]:
+    """Each answer within 0.3 s."""
     total = random.uniform(0.05, 0.3)
     return random.uniform(0, total), total
 
 
-def straggling(random: Random) -> tuple[float, float]:
+def straggling(random: Random, _: float) -> tuple[float, float]:
     """One request in fifty takes up to 30 s, the others are quick; the server counts at either end or in between."""
     total = random.uniform(0, 30) if random.random() < 0.02 else random.uniform(0.05, 0.3)
     return random.choice((0, total, random.uniform(0, total))), total
 
 
-def erratic(random: Random) -> tuple[float, float]:
+def erratic(random: Random, _: float) -> tuple[float, float]:
     """A server at its worst: answers take anything up to 30 s."""
     total = random.choice((0.01, 0.3, random.uniform(0, 30), 30))
     return random.choice((0, total, random.uniform(0, total))), total
+
+
+def late(*spans: tuple[float, float]) -> Latency:
+    """What is sent within the spans is counted and answered 30 s later, all else at once."""
+
+    def latency(_: Random, now: float) -> tuple[float, float]:
+        total = 30.0 if any(start <= now < end for start, end in spans) else 0.0
+        return total, total
+
+    return latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Scenario:
     """What happens within `seconds`. `demand(at)`: whether something waits then; `light`: it may use all tokens.
 
     `crashes`: when which replica dies; it starts anew at once. `shares`: from when which shares hold. `others`:
-    requests a minute of another client. `unlimited`: the server counts and never answers 429.
+    requests a minute of another client. `strict`: the server answers 429 above the limits; else it only counts.
     """
 
     seconds: float
@@ -58,11 +72,9 @@ class Scenario:
     crashes: tuple[tuple[float, int], ...] = ()
     shares: tuple[tuple[float, tuple[float, ...]], ...] = ((0.0, (1.0,)),)
     others: float = 0.0
-    unlimited: bool = True
-    headers: bool = True
+    strict: bool = False
     threads: int = THREADS
     seed: int = 0
-    began: float = 1e6
 
 
 @dataclass(slots=True)
@@ -79,7 +91,7 @@ class Run:
         most = 0
         for at in sorted(self.counted):
             window.append(at)
-            while window[0] <= at - seconds:
+            while window[0] <= at - seconds + _ROUNDING:
                 window.popleft()
             most = max(most, len(window))
         return most
@@ -119,13 +131,13 @@ class _Server:
     def count(self, now: float) -> tuple[int, dict[str, str]]:
         """The status and the headers for a request that arrives now. A refused one counts as well."""
         for window, seconds in ((self.minute, 60.0), (self.hour, 3600.0)):
-            while window and window[0] <= now - seconds:
+            while window and window[0] <= now - seconds + _ROUNDING:
                 window.popleft()
             window.append(now)
         over = len(self.minute) > self.scenario.per_minute or len(self.hour) > self.scenario.per_hour
         left = max(0, self.scenario.per_minute - len(self.minute))
         headers = {"x-ratelimit-limit": str(self.scenario.per_minute), "x-ratelimit-remaining": str(left)}
-        return (429 if over and not self.scenario.unlimited else 200), headers if self.scenario.headers else {}
+        return 429 if over and self.scenario.strict else 200, headers
 
 
 class _World:
@@ -141,17 +153,17 @@ class _World:
         self.shares = scenario.shares[0][1]
         self.replicas = [_Replica(self._budget(0.0, share)) for share in self.shares]
         for at, shares in scenario.shares[1:]:
-            self.at(at, lambda now, shares=shares: self.rebalance(now, shares))
+            self.at(at, partial(self.rebalance, shares=shares))
         for at, index in scenario.crashes:
-            self.at(at, lambda now, index=index: self.crash(now, index))
+            self.at(at, partial(self.crash, index=index))
         for index in range(len(self.replicas)):
-            self.at(0.0, lambda now, index=index: self.turn(now, index))
+            self.at(0.0, partial(self.turn, index=index))
         if scenario.others:
             self.at(0.0, self.other)
 
     def _budget(self, now: float, share: float) -> Budget:
         scenario = self.scenario
-        return Budget(scenario.per_minute, scenario.per_hour, now=scenario.began + now, share=share)
+        return Budget(scenario.per_minute, scenario.per_hour, now=_BEGAN + now, share=share)
 
     def at(self, when: float, event: Callable[[float], None]) -> None:
         heapq.heappush(self.events, (when, next(self.order), event))
@@ -164,48 +176,46 @@ class _World:
 
     def turn(self, now: float, index: int) -> None:
         """One turn of a replica's loop: send what may go, then sleep like its poll."""
-        replica, clock, scenario = self.replicas[index], self.scenario.began + now, self.scenario
+        replica, clock, scenario = self.replicas[index], _BEGAN + now, self.scenario
         wait = POLL
         while replica.under_way < scenario.threads and scenario.demand(now):
             wait = replica.budget.wait(clock, 0 if scenario.light else replica.budget.keep())
             if wait > 0:
                 break
             self.send(now, index)
-        self.at(now + min(max(wait, 0.01), POLL), lambda now: self.turn(now, index))
+        self.at(now + min(max(wait, 0.01), POLL), partial(self.turn, index=index))
 
     def send(self, now: float, index: int) -> None:
         replica = self.replicas[index]
-        counted, total = self.scenario.latency(self.random)
-        sent = _Sent(index, replica.life, replica.budget.spend(self.scenario.began + now), now + total)
+        counted, total = self.scenario.latency(self.random, now)
+        sent = _Sent(index, replica.life, replica.budget.spend(_BEGAN + now), now + total)
         replica.under_way += 1
         self.run.sent.append(now)
-        self.at(now + counted, lambda now: self.arrive(now, sent))
+        self.at(now + counted, partial(self.arrive, sent=sent))
 
     def arrive(self, now: float, sent: _Sent) -> None:
         self.run.counted.append(now)
         status, headers = self.server.count(now)
         if status != 200:
             self.run.throttled.append(now)
-        self.at(sent.answer_at, lambda now: self.answer(now, sent, status, headers))
+        self.at(sent.answer_at, partial(self.answer, sent=sent, status=status, headers=headers))
 
     def answer(self, now: float, sent: _Sent, status: int, headers: dict[str, str]) -> None:
         replica = self.replicas[sent.replica]
         if replica.life == sent.life:
             replica.under_way -= 1
-            replica.budget.answer(sent.slot, self.scenario.began + now, status, headers)
+            replica.budget.answer(sent.slot, _BEGAN + now, status, headers)
 
     def crash(self, now: float, index: int) -> None:
         """The process dies; what it had under way goes on. The next one knows nothing but that it was unclean."""
-        budget = self._budget(now, self.shares[index])
-        budget.close_until(self.scenario.began + now + CLOSED_AFTER_CRASH)
-        self.replicas[index] = replace(
-            self.replicas[index], budget=budget, under_way=0, life=self.replicas[index].life + 1
-        )
+        budget, life = self._budget(now, self.shares[index]), self.replicas[index].life + 1
+        budget.close_until(_BEGAN + now + CLOSED_AFTER_CRASH)
+        self.replicas[index] = _Replica(budget, life=life)
 
     def rebalance(self, now: float, shares: tuple[float, ...]) -> None:
         self.shares = shares
         for replica, share in zip(self.replicas, shares, strict=True):
-            replica.budget.set_share(share, self.scenario.began + now)
+            replica.budget.set_share(share, _BEGAN + now)
 
     def other(self, now: float) -> None:
         self.server.count(now)

@@ -29,7 +29,7 @@ def test_nothing_unfinished_is_ever_passed(steps: list[tuple[bool, int]]) -> Non
         elif live:
             offset = sorted(live)[choice % len(live)]
             offsets.release(live.pop(offset))
-        expected = min(live) if live else (position if position else None)
+        expected = min(live) if live else (position or None)
         assert offsets.committable(P) == expected
         assert offsets.outstanding() == len(live)
 

@@ -37,10 +37,17 @@ class Got:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A sandbox in another process."""
+
+    url: str
+
+
 class Caller:
     """One connection, kept alive."""
 
-    def __init__(self, sandbox: Sandbox, key: str | None = DEFAULT_KEY) -> None:
+    def __init__(self, sandbox: Sandbox | Address, key: str | None = DEFAULT_KEY) -> None:
         self._connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=30)
         self._headers = {} if key is None else {"x-replenit-auth-key": key}
 
@@ -63,6 +70,12 @@ class Caller:
         headers = {name.lower(): value for name, value in answer.getheaders()}
         is_json = "json" in headers.get("content-type", "")
         return Got(answer.status, headers, json.loads(raw) if is_json else raw.decode())
+
+    def receive_status(self) -> int:
+        """Read an answer whose body does not matter, or that has none."""
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
 
     def call(self, method: str, target: str, body: bytes | None = None, content_type: str = JSON) -> Got:
         self.send(method, target, body, content_type)

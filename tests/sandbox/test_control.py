@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from sandbox.caller import Caller, order, until
+from sandbox.caller import Address, Caller, Clock, order, until
 
 from connector.commands.sandbox import run
 from connector.errors import ConfigurationError, PlatformError
@@ -53,8 +53,33 @@ def test_faults_keys_and_reset() -> None:
         assert [_status(sandbox, key) for key in (DEFAULT_KEY, "other", "poor")] == [401, 200, 403]
         assert api.call("POST", "/_sandbox/reset").status == 200
         assert sandbox.faults.skipped == {"orders": ["x"]}
-        assert (sandbox.requests, sandbox.state.orders, sandbox.fullest_hour) == ([], {}, 0)
+        assert (sandbox.requests, sandbox.state["orders"], sandbox.fullest_hour) == ([], {}, 0)
         assert [_status(sandbox, key) for key in (DEFAULT_KEY, "other")] == [200, 401]
+
+
+def test_a_reset_cuts_off_what_is_in_flight() -> None:
+    """A request from before a reset is neither applied nor recorded after it, and its client gets no answer."""
+    clock = Clock()
+    config = SandboxConfig(clock=clock, faults=Faults(slow=1, slow_seconds=40, times=1))
+    with Sandbox(config) as sandbox, Caller(sandbox) as slow, Caller(sandbox) as api:
+        slow.send("POST", f"/orders/{DEFAULT_TENANT}", json.dumps([order()]).encode())
+        until(lambda: sandbox.in_flight == 1)
+        assert api.call("POST", "/_sandbox/reset").status == 200
+        clock.now += 40
+        with pytest.raises(ConnectionError):
+            slow.receive()
+        assert (sandbox.state["orders"], sandbox.requests, sandbox.broken_promises) == ({}, [], [])
+
+
+def test_the_state_of_another_tenant() -> None:
+    """Each tenant's documents are to be had by its id."""
+    other = "0b7f4d0e-7a55-4a83-8c57-3d2a0c6a9f11"
+    both = (DEFAULT_TENANT, other)
+    with Sandbox(SandboxConfig(tenants=both, keys={DEFAULT_KEY: both})) as sandbox, Caller(sandbox) as api:
+        api.call("POST", f"/orders/{other}", json.dumps([order()]).encode())
+        assert api.call("GET", "/_sandbox/state").body["orders"] == {}
+        assert api.call("GET", f"/_sandbox/state?tenant={other}").body == sandbox.state_of(other)
+        assert list(sandbox.state_of(other)["orders"]) == ["O-1"]
 
 
 def _status(sandbox: Sandbox, key: str) -> int:
@@ -103,7 +128,7 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_how_to_connect_and_stops_cleanly(number: signal.Signals) -> None:
-    """The command prints settings that work, one line a request without its identifiers, and ends with 0 on a signal."""
+    """The command prints settings that work, one line a request without identifiers, and ends with 0 on a signal."""
     with _start("--per-minute", "0", "--errors", "problem", "--fault", "error=1", "--fault", "times=1") as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
@@ -115,7 +140,7 @@ def test_the_command_says_how_to_connect_and_stops_cleanly(number: signal.Signal
             if "Ctrl-C" in line:
                 break
         try:
-            with Caller(_Address(settings["REPLENIT_BASE_URL"]), settings["REPLENIT_API_KEY"]) as api:
+            with Caller(Address(settings["REPLENIT_BASE_URL"]), settings["REPLENIT_API_KEY"]) as api:
                 target = f"/customers/{settings['REPLENIT_TENANT_ID']}"
                 body = b'[{"Email": "jane@example.com"}, {"Email": "jane@example.com"}]'
                 assert [api.call("POST", target, body).status for _ in range(2)] == [500, 200]
@@ -125,15 +150,9 @@ def test_the_command_says_how_to_connect_and_stops_cleanly(number: signal.Signal
         assert process.wait(10) == 0
     assert "500" in rest
     assert "2 records" in rest
+    assert "stopped after 2 requests" in rest
     assert "broken promise" in rest
     assert "jane" not in rest
-
-
-class _Address:
-    """What a caller needs of a sandbox in another process."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
 
 
 @pytest.mark.parametrize("fault", ["error=2", "error", "nope=1", "down=yes"])
@@ -143,10 +162,21 @@ def test_the_command_refuses_wrong_faults(fault: str) -> None:
         run(["--port", "0", "--fault", fault])
 
 
+def test_the_command_lists_all_that_is_wrong() -> None:
+    """Every option that makes no sense is named at once, before anything listens."""
+    wrong = ["--tenant", "shop", "--port", "65536", "--per-hour", "-1", "--delete-delay", "nan", "--fault", "x=1"]
+    with pytest.raises(ConfigurationError) as caught:
+        run(wrong)
+    named = ["--tenant", "--port", "--per-minute", "--delete-delay", "--fault"]
+    assert [each.split()[0].rstrip(":") for each in caught.value.problems] == named
+
+
 def test_the_command_reports_a_port_that_is_taken() -> None:
-    """A port that is in use is the platform's fault, and named."""
-    with Sandbox() as sandbox, pytest.raises(PlatformError, match="cannot listen on 127.0.0.1"):
+    """A port that is in use is the platform's fault, and named; signals then mean what they meant before."""
+    before = signal.getsignal(signal.SIGTERM)
+    with Sandbox() as sandbox, pytest.raises(PlatformError, match=r"cannot listen on 127\.0\.0\.1"):
         run(["--port", sandbox.url.rpartition(":")[2]])
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("given", ["environment", "option"])

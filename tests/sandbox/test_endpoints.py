@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_upserts_are_saved_as_received(entity: str, record: dict[str, object], m
         assert (got.status, got.body["success"], got.body["message"]) == (200, True, message)
         assert got.body["data"]["count"] == 2
         assert got.body["data"]["processedAt"].endswith("Z")
-        assert len(sandbox.state.documents(entity)) == 1
+        assert len(sandbox.state[entity]) == 1
         assert sandbox.requests[0].endpoint == f"upsert_{entity}"
 
 
@@ -54,13 +55,13 @@ def test_deletes_of_orders_and_products() -> None:
         api.post("orders", order(OrderItems=[item("P", "S"), item("P", "T")]))
         api.post("products", {"ProductId": "P", "ProductVariants": [{"VariantId": "V", "Sku": "S"}]})
         assert api.delete("orders", "/O-1/items?productId=P&sku=S").status == 200
-        assert sandbox.state.orders["O-1"]["OrderItems"] == [item("P", "T")]
+        assert sandbox.state["orders"]["O-1"]["OrderItems"] == [item("P", "T")]
         assert _failure(api.delete("orders", "/O-1/items?productId=P&sku=S")) == (404, "Order item not found.")
         assert api.delete("orders", "/O-1").body["data"] == {"orderId": "O-1"}
         assert _failure(api.delete("orders", "/O-1")) == (404, "Order not found.")
         assert _failure(api.delete("orders", "/O-1/items?productId=P&sku=S")) == (404, "Order not found.")
         assert api.delete("products", "/P/variants/V").status == 200
-        assert sandbox.state.products["P"]["ProductVariants"] == []
+        assert sandbox.state["products"]["P"]["ProductVariants"] == []
         assert _failure(api.delete("products", "/P/variants/V")) == (404, "Product variant not found.")
         assert api.delete("products", "/P").status == 200
         assert _failure(api.delete("products", "/P")) == (404, "Product not found.")
@@ -74,7 +75,7 @@ def test_deletes_of_customers(query: str) -> None:
     with Sandbox() as sandbox, Caller(sandbox) as api:
         api.post("customers", {"CustomerId": "C-1", "Email": "a+b@c.de"})
         assert api.delete("customers", f"?{query}").status == 200
-        assert sandbox.state.customers == {}
+        assert sandbox.state["customers"] == {}
         assert api.delete("customers", f"?{query}").status == 200
 
 
@@ -85,9 +86,9 @@ def test_queued_deletes_go_by_the_clock() -> None:
         api.delete("customers", "?customerId=C-1")
         api.post("customers", {"CustomerId": "C-1"})
         clock.now += 59
-        assert "C-1" in sandbox.state.customers
+        assert "C-1" in sandbox.state["customers"]
         clock.now += 1
-        assert sandbox.state.customers == {}
+        assert sandbox.state["customers"] == {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_identifiers_are_percent_decoded(key: str) -> None:
         assert api.delete("products", f"/{_quoted(key)}/variants/{_quoted(key)}").status == 200
         api.post("customers", {"CustomerId": key})
         assert api.delete("customers", f"?customerId={_quoted(key)}").status == 200
-        assert sandbox.state.customers == {}
+        assert sandbox.state["customers"] == {}
         assert sandbox.requests[1].ids == (key,)
 
 
@@ -177,8 +178,8 @@ def test_tenants_are_kept_apart() -> None:
     both = (DEFAULT_TENANT, OTHER_TENANT)
     with Sandbox(SandboxConfig(tenants=both, keys={DEFAULT_KEY: both})) as sandbox, Caller(sandbox) as api:
         assert api.call("POST", f"/orders/{OTHER_TENANT.upper()}", json.dumps([order()]).encode()).status == 200
-        assert sandbox.state.orders == {}
-        assert list(sandbox.state_of(OTHER_TENANT).orders) == ["O-1"]
+        assert sandbox.state["orders"] == {}
+        assert list(sandbox.state_of(OTHER_TENANT)["orders"]) == ["O-1"]
 
 
 def test_keys() -> None:
@@ -191,7 +192,7 @@ def test_keys() -> None:
         with Caller(sandbox) as api:
             sandbox.revoke(DEFAULT_KEY)
             assert api.post("orders", order()).status == 401
-            assert sandbox.state.orders == {}
+            assert sandbox.state["orders"] == {}
             sandbox.allow(DEFAULT_KEY, DEFAULT_TENANT)
             assert api.post("orders", order()).status == 200
 
@@ -200,7 +201,7 @@ def test_nothing_of_a_bad_batch_is_saved() -> None:
     """One bad record keeps the others of its batch out."""
     with Sandbox() as sandbox, Caller(sandbox) as api:
         assert api.post("orders", order("A"), order("B", Currency="x"), order("C")).status == 400
-        assert sandbox.state.orders == {}
+        assert sandbox.state["orders"] == {}
 
 
 _BATCH = (
@@ -253,7 +254,7 @@ def test_the_envelope_and_the_problem() -> None:
 
 @pytest.mark.parametrize("shape", ErrorShape)
 def test_a_json_type_error_names_one_record(shape: ErrorShape) -> None:
-    """Of several records with wrong JSON types the first alone is named, with the path that the server's parser gives."""
+    """Of several records with wrong JSON types the first alone is named, by the path from the root."""
     bad = order(OrderItems=[item(Quantity="1")])
     body = _errors(shape, "orders", order(), bad, bad, order(Currency="x"))
     keys = set(body["errors"]) - {"request"}
@@ -268,6 +269,7 @@ def test_requests_that_are_wrong_as_a_whole(body: bytes, key: str) -> None:
     with Sandbox() as sandbox, Caller(sandbox) as api:
         got = api.call("POST", f"/orders/{DEFAULT_TENANT}", body)
         assert (got.status, set(got.body["errors"])) == (400, {key})
+        assert sandbox.state == {"customers": {}, "orders": {}, "products": {}}
         assert len(sandbox.broken_promises) == 1
 
 
@@ -294,7 +296,7 @@ def test_content_types() -> None:
 
 
 def test_rate_limit_headers_and_the_refusal() -> None:
-    """Every answer counts down; the request over the limit is a 429 that says when to come back, and is a broken promise."""
+    """Every answer counts down; the one over the limit is a 429 with Retry-After, and a broken promise."""
     clock = Clock()
     with Sandbox(SandboxConfig(clock=clock, per_minute=3)) as sandbox, Caller(sandbox) as api:
         answers = [api.post("orders"), api.delete("orders", "/x"), api.post("orders", {})]
@@ -314,16 +316,46 @@ def test_rate_limit_headers_and_the_refusal() -> None:
 
 
 def test_the_hour_and_no_limit() -> None:
-    """The hour refuses too; without a minute limit no header states one."""
+    """The hour refuses too, and is what headers state where a minute has no limit; without limits none does."""
     clock = Clock()
     with Sandbox(SandboxConfig(clock=clock, per_minute=None, per_hour=2)) as sandbox, Caller(sandbox) as api:
-        assert "x-ratelimit-limit" not in api.post("orders").headers
-        api.post("orders")
-        assert api.post("orders").headers["retry-after"] == "3600"
+        assert [api.post("orders").headers["x-ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
+        over = api.post("orders")
+        assert (over.status, over.headers["retry-after"], over.headers["x-ratelimit-limit"]) == (429, "3600", "2")
+    with Sandbox(SandboxConfig(per_minute=None, per_hour=None)) as sandbox, Caller(sandbox) as api:
+        assert not [name for name in api.post("orders").headers if name.startswith("x-ratelimit")]
+
+
+@pytest.mark.parametrize(
+    "header", ["Content-Length: x", "Content-Length: -1", "Content-Length: 1e3", "Transfer-Encoding: chunked"]
+)
+@pytest.mark.parametrize(("key", "status"), [(DEFAULT_KEY, 411), ("wrong", 401)])
+def test_a_body_of_unknown_length(header: str, key: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused like any other request, counted, and ends its connection: nobody knows where the next begins."""
+    with Sandbox() as sandbox:
+        host, port = sandbox.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            head = f"POST /orders/{DEFAULT_TENANT} HTTP/1.1\r\nx-replenit-auth-key: {key}\r\n"
+            client.sendall(f"{head}Content-Type: application/json\r\n{header}\r\n\r\n".encode())
+            answer = client.makefile("rb").read().decode()
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+        assert "Connection: close" in answer
+        assert "X-RateLimit-Remaining: 99" in answer
+        assert sandbox.counts == {("upsert_orders", status): 1}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "GET", "PATCH"])
+def test_methods_that_no_document_knows(method: str) -> None:
+    """They count in the windows as all requests do, and leave the connection usable."""
+    with Sandbox() as sandbox, Caller(sandbox) as api:
+        api.send(method, f"/orders/{DEFAULT_TENANT}")
+        assert api.receive_status() == 404
+        assert api.post("orders").headers["x-ratelimit-remaining"] == "98"
 
 
 def test_markers() -> None:
-    """Poisoned ids are refused with their message, crashing ones are a 500, skipped ones are neither saved nor counted."""
+    """Poisoned ids are refused with a message, crashing ones are a 500, skipped ones are not saved or counted."""
     with Sandbox() as sandbox, Caller(sandbox) as api:
         sandbox.faults = Faults(
             poisoned={"orders": {"bad": "I dislike it."}}, crashing={"orders": ["boom"]}, skipped={"orders": ["dull"]}
@@ -333,7 +365,7 @@ def test_markers() -> None:
         assert set(got.body["errors"]) == {"[1].OrderId", "[2].Currency"}
         assert api.post("orders", order("good"), order("boom")).status == 500
         assert api.post("orders", order("good"), order("dull")).body["data"]["count"] == 1
-        assert list(sandbox.state.orders) == ["good"]
+        assert list(sandbox.state["orders"]) == ["good"]
         assert sandbox.broken_promises == []
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+import socket
+import struct
+import threading
 
 import pytest
 from sandbox.caller import Caller, Clock, order, until
 
-from connector.sandbox.config import DEFAULT_TENANT, SandboxConfig
+from connector.sandbox.answers import ErrorShape
+from connector.sandbox.config import DEFAULT_KEY, DEFAULT_TENANT, SandboxConfig
 from connector.sandbox.faults import Dealer, Fault, Faults
 from connector.sandbox.server import Sandbox
 
@@ -42,7 +45,7 @@ def test_faulty_answers(faults: Faults, status: int) -> None:
         assert got.headers.get("retry-after") == ("7" if status == 429 else None)
         assert ("location" in got.headers) == (status == 302)
         assert "x-ratelimit-remaining" in got.headers
-        assert sandbox.state.orders == {}
+        assert sandbox.state["orders"] == {}
         sandbox.faults = Faults()
         assert api.post("orders", order()).status == 200
 
@@ -53,8 +56,18 @@ def test_broken_connections(faults: Faults, applied: bool) -> None:
     with Sandbox(SandboxConfig(faults=faults)) as sandbox, Caller(sandbox) as api:
         with pytest.raises(_BROKEN):
             api.post("orders", order())
-        assert bool(sandbox.state.orders) == applied
+        assert bool(sandbox.state["orders"]) == applied
         assert [each.status for each in sandbox.requests] == [0]
+
+
+def test_a_lost_answer_is_a_reset_on_the_wire() -> None:
+    """The connection is torn down rather than ended: no client can take it for an orderly close."""
+    with Sandbox(SandboxConfig(faults=Faults(lost=1))) as sandbox:
+        host, port = sandbox.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(f"DELETE /orders/{DEFAULT_TENANT}/O-1 HTTP/1.1\r\n\r\n".encode())
+            with pytest.raises(ConnectionResetError):
+                client.recv(100)
 
 
 def test_a_reset_of_a_large_body() -> None:
@@ -63,7 +76,7 @@ def test_a_reset_of_a_large_body() -> None:
         with pytest.raises(_BROKEN):
             api.post("orders", *[order(str(n), Email="a" * 10_000) for n in range(500)])
         until(lambda: len(sandbox.requests) == 1)
-        assert sandbox.state.orders == {}
+        assert sandbox.state["orders"] == {}
 
 
 def test_slow_answers_go_by_the_clock() -> None:
@@ -74,7 +87,7 @@ def test_slow_answers_go_by_the_clock() -> None:
         api.send("POST", f"/orders/{DEFAULT_TENANT}", json.dumps([order()]).encode())
         until(lambda: sandbox.in_flight == 1)
         clock.now += 39
-        assert sandbox.state.orders == {}
+        assert sandbox.state["orders"] == {}
         clock.now += 1
         assert api.receive().status == 200
         assert sandbox.requests[0].seconds == 40
@@ -91,7 +104,46 @@ def test_a_hang_ends_without_an_answer() -> None:
         clock.now += 60
         with pytest.raises(_BROKEN):
             api.receive()
-        assert sandbox.state.orders == {}
+        assert sandbox.state["orders"] == {}
+
+
+def test_faults_that_change_meanwhile() -> None:
+    """A request meets the faults of its arrival: what is slow stays slow when the faults are switched off."""
+    clock = Clock()
+    config = SandboxConfig(clock=clock, faults=Faults(slow=1, slow_seconds=40, crashing={"orders": ["O-1"]}))
+    with Sandbox(config) as sandbox, Caller(sandbox) as slow, Caller(sandbox) as fast:
+        slow.send("POST", f"/orders/{DEFAULT_TENANT}", json.dumps([order()]).encode())
+        until(lambda: sandbox.in_flight == 1)
+        sandbox.faults = Faults()
+        clock.now += 39
+        assert fast.post("orders", order("O-2")).status == 200
+        assert sandbox.in_flight == 1
+        clock.now += 1
+        assert slow.receive().status == 500
+
+
+def test_a_client_that_resets_its_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer that nobody reads any more leaves no message and no thread behind, and what it answers is applied."""
+    before = set(threading.enumerate())
+    clock = Clock()
+    config = SandboxConfig(clock=clock, errors=ErrorShape.INDEXED, faults=Faults(slow=1, slow_seconds=9, times=1))
+    with Sandbox(config) as sandbox, Caller(sandbox) as idle:
+        host, port = sandbox.url.removeprefix("http://").split(":")
+        body = json.dumps([{"OrderId": ""}] * 500).encode()
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            head = f"POST /orders/{DEFAULT_TENANT} HTTP/1.1\r\nx-replenit-auth-key: {DEFAULT_KEY}\r\n"
+            client.sendall(
+                f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            )
+            until(lambda: sandbox.in_flight == 1)
+        clock.now += 9
+        until(lambda: len(sandbox.requests) == 1)
+        assert idle.post("orders", order()).status == 200
+        assert [each.status for each in sandbox.requests] == [400, 200]
+        until(lambda: len(set(threading.enumerate()) - before) == 2)  # the listener, and the idle connection's
+    assert set(threading.enumerate()) <= before
+    assert capsys.readouterr().err == ""
 
 
 def test_stopping_ends_what_hangs() -> None:
@@ -131,7 +183,23 @@ def test_a_request_whose_client_gave_up_is_still_in_flight() -> None:
         assert len(sandbox.broken_promises) == 1
         clock.now += 40
         until(lambda: sandbox.in_flight == 0)
-        assert sandbox.state.orders["O-1"]["TotalQuantity"] == 1
+        assert sandbox.state["orders"]["O-1"]["TotalQuantity"] == 1
+
+
+def test_a_key_stays_in_flight_until_the_last_request_for_it_ends() -> None:
+    """Of two overlapping requests one ends; a third still overlaps with the other."""
+    clock = Clock()
+    config = SandboxConfig(clock=clock, faults=Faults(slow=1, slow_seconds=40, times=1))
+    with Sandbox(config) as sandbox, Caller(sandbox) as slow, Caller(sandbox) as fast:
+        slow.send("DELETE", f"/orders/{DEFAULT_TENANT}/A")
+        until(lambda: sandbox.in_flight == 1)
+        fast.delete("orders", "/A")
+        fast.delete("orders", "/A")
+        clock.now += 40
+        slow.receive()
+        fast.delete("orders", "/A")
+        overlaps = [f"two requests in flight for one key of orders: #1 and #{number}" for number in (2, 3)]
+        assert sandbox.broken_promises == overlaps
 
 
 def test_one_request_after_the_other_is_no_overlap() -> None:
@@ -187,10 +255,14 @@ def test_after_times_and_only() -> None:
         {"times": "x"},
         {"poisoned": {"orders": ["O"]}},
         {"crashing": ["O"]},
+        {"crashing": {"orders": [1]}},
+        {"poisoned": {"orders": {"O": 1}}},
+        {"skipped": {"order": ["O"]}},
+        {"only": "order"},
         [],
     ],
 )
-def test_faults_that_make_no_sense(values: Any) -> None:
+def test_faults_that_make_no_sense(values: object) -> None:
     """Unknown names, wrong types and impossible shares are refused rather than ignored."""
     with pytest.raises(ValueError, match=r"\w"):
         Faults.parse(values)

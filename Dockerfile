@@ -1,0 +1,26 @@
+# Any base with Python 3.11 or newer and pip will do, such as one of your own, by its digest.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/connector
+RUN python3 -m pip install --no-cache-dir --root-user-action=ignore uv==0.13.9 && uv venv /opt/connector
+WORKDIR /build
+COPY pyproject.toml requirements.lock ./
+# What `run` needs of the lock, at its versions and with its hashes: resolving without the development tools drops them.
+RUN uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --output-file requirements.lock \
+    pyproject.toml && uv pip sync --no-cache --require-hashes requirements.lock
+COPY README.md LICENSE ./
+COPY connector connector
+RUN uv pip install --no-cache --no-deps .
+
+FROM ${BASE}
+COPY --from=build /opt/connector /opt/connector
+ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1
+# By number, so that a platform can see that it is not root. Everything in the image is root's: the file system may be
+# read-only.
+USER 65532:65532
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["replenit-connector", "health"]
+# It stops within SHUTDOWN_TIMEOUT, 50 s: give it more than that (docker run --stop-timeout 60).
+ENTRYPOINT ["replenit-connector"]
+CMD ["run"]

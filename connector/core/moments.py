@@ -1,0 +1,64 @@
+"""Points in time, from what Debezium makes of them to ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from connector.core.notes import BadValue, Notes, found
+
+MICROSECONDS_PER = {
+    "io.debezium.time.Timestamp": 1000,
+    "org.apache.kafka.connect.data.Timestamp": 1000,
+    "io.debezium.time.MicroTimestamp": 1,
+    "io.debezium.time.Date": 86_400_000_000,
+    "org.apache.kafka.connect.data.Date": 86_400_000_000,
+}
+"""Semantic type of an integer column → its unit."""
+
+NANOSECONDS = "io.debezium.time.NanoTimestamp"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?)?"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+def since_epoch(microseconds: int) -> datetime:
+    """Raises BadValue for what is infinite or beyond the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        raise BadValue("is infinite or beyond the years 1 to 9999; expected a time within them") from None
+
+
+def moment(value: object, _: Notes) -> str:
+    """ISO 8601 in UTC, with a `Z` and as many digits of a fraction as it takes. A text without a zone is UTC's."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, str):
+        return _normalised(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise BadValue(
+            "is an integer whose unit the message does not tell; expected a time: set the converter's schemas.enable "
+            "to true, or Debezium's time.precision.mode to isostring"
+        )
+    raise found(value, "a time")
+
+
+def iso(value: datetime, fraction: str = "") -> str:
+    """Of a time in UTC. `fraction`: digits after the seconds, where it has none; those beyond microseconds are cut."""
+    digits = (fraction[:6] or f"{value.microsecond:06}").rstrip("0")
+    return f"{value.isoformat()[:19]}.{digits}Z" if digits else f"{value.isoformat()[:19]}Z"
+
+
+def _normalised(text: str) -> str:
+    if match := _MOMENT.fullmatch(text):
+        date, clock, seconds, fraction, zone = match.groups()
+        try:
+            whole = datetime.fromisoformat(f"{date}T{clock or '00:00'}:{seconds or '00'}{zone or 'Z'}")
+            return iso(whole.astimezone(UTC) if zone and zone != "Z" else whole, fraction or "")
+        except (ValueError, OverflowError):
+            pass
+    raise BadValue("is a text that is no time of ISO 8601 within the years 1 to 9999; expected one")

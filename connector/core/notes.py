@@ -1,0 +1,49 @@
+"""What the conversion of a value says beside its result: why it failed, and what is worth counting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from connector.core.events import FieldError, Reason
+
+_NAMES = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    Decimal: "a decimal",
+    str: "a text",
+    datetime: "a time",
+    list: "a list",
+    dict: "an object",
+}
+
+
+class BadValue(Exception):  # noqa: N818 (it names what the value is)
+    """The value can't become what the field holds. `problem` goes on from the name of the column."""
+
+    def __init__(self, problem: str, reason: Reason = Reason.UNCONVERTIBLE) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Notes:
+    """Of one row: what was rounded and merged, for counting, and what went wrong."""
+
+    rounded: int = 0
+    merged_items: int = 0
+    errors: list[tuple[Reason, FieldError]] = field(default_factory=list)
+
+
+def named(value: object) -> str:
+    """The value's type, for people."""
+    return _NAMES.get(type(value), "something else")
+
+
+def found(value: object, expected: str) -> BadValue:
+    """The value is of a type from which what is expected can't be made."""
+    return BadValue(f"is {named(value)}; expected {expected}")

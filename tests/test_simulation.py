@@ -1,0 +1,170 @@
+"""The real service in a simulated world: its promises as invariants, under faults, over many seeds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from simulation import World
+
+SEEDS = range(6)
+
+
+def _shop(world: World, steps: int, *, keys: int = 25) -> None:
+    """So many changes of rows, of all kinds, at once."""
+    for _ in range(steps):
+        entity = world.random.choice(["customers", "orders", "products"])
+        identifier = f"{entity[0]}{world.random.randrange(keys)}"
+        if world.random.random() < 0.2:
+            world.delete(entity, identifier)
+        else:
+            world.write(entity, identifier)
+
+
+def _verdict(world: World) -> list[str]:
+    limits = []
+    if (fullest := world.server.fullest(60)) > 100:
+        limits.append(f"{fullest} requests in a minute")
+    if (fullest := world.server.fullest(3600)) > 5000:
+        limits.append(f"{fullest} requests in an hour")
+    return world.server.broken + world.differences() + limits
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_quiet_shop_is_delivered(seed: int) -> None:
+    """Without faults everything arrives, is committed, and nothing is ever at the server twice."""
+    world = World(seed)
+    _shop(world, 200)
+    service = world.service()
+    for _ in range(20):
+        world.run(service, world.random.uniform(0, 5))
+        _shop(world, 10)
+    assert world.run(service, 600, world.settled)
+    assert _verdict(world) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_faults_of_the_api_lose_nothing_and_turn_nothing_back(seed: int) -> None:
+    """Failures, lost answers, refused connections and stragglers: it converges all the same."""
+    world = World(seed)
+    world.faults.fails = 0.1
+    world.faults.loses_answer = 0.05
+    world.faults.refuses_connection = 0.05
+    world.faults.straggles = 0.1
+    service = world.service()
+    for _ in range(60):
+        _shop(world, 5)
+        world.run(service, world.random.uniform(0, 10))
+    assert world.run(service, 3600, world.settled)
+    assert _verdict(world) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_kills_lose_nothing_and_turn_nothing_back(seed: int) -> None:
+    """Killed at any moment, with requests in flight, and started again: it converges."""
+    world = World(seed)
+    world.faults.loses_answer = 0.05
+    world.faults.latency = (0.05, 2.0)
+    chance = random.Random(seed)
+    for _ in range(12):
+        service = world.service()
+        for _ in range(chance.randrange(1, 25)):
+            _shop(world, 3)
+            world.run(service, chance.uniform(0, 4))
+        world.advance(chance.choice([0, 1, 8]))
+    service = world.service()
+    assert world.run(service, 3600, world.settled)
+    assert _verdict(world) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_graceful_stops_make_the_next_start_quick(seed: int) -> None:
+    """A successor of a process that stopped in good order waits for nothing."""
+    world = World(seed)
+    for _ in range(8):
+        service = world.service()
+        _shop(world, 30)
+        world.run(service, world.random.uniform(0, 20))
+        service.stop()
+    service = world.service()
+    began = world.now
+    assert world.run(service, 600, world.settled)
+    assert world.now - began < 45
+    assert _verdict(world) == []
+
+
+@pytest.mark.parametrize("names_bad", [True, False])
+def test_bad_records_cost_themselves_only(names_bad: bool) -> None:
+    """What the API refuses ends in the dead-letter topic, whether it says which records it means or not."""
+    world = World(1)
+    world.faults.names_bad = names_bad
+    for number in range(300):
+        world.write("customers", f"c{number}")
+        world.write("orders", f"o{number}")
+    bad = {("customers", "c7"), ("customers", "c151"), ("orders", "o299")}
+    world.faults.poisoned = bad
+    service = world.service()
+    assert world.run(service, 600, world.settled)
+    assert {f"{entity} {identifier}: expected 1, found None" for entity, identifier in bad} == set(_verdict(world))
+    assert len(world.letters) == len(bad)
+
+
+def test_a_revoked_key_stops_everything_and_keeps_its_place() -> None:
+    """After 401 nothing but probes is sent and nothing is lost; once the key works again it goes on by itself."""
+    world = World(2)
+    world.faults.unauthorized = True
+    _shop(world, 100)
+    service = world.service()
+    world.run(service, 1800)
+    assert sum(world.server.purposes.values()) < 25
+    assert not world.letters
+    world.faults.unauthorized = False
+    assert world.run(service, 1800, world.settled)
+    assert _verdict(world) == []
+
+
+def test_an_outage_of_hours_is_caught_up_with() -> None:
+    """While the API is down, changes of a key coalesce; afterwards the backlog costs about a request a batch."""
+    world = World(3)
+    service = world.service()
+    world.faults.down = True
+    for _ in range(60):
+        _shop(world, 50, keys=100)
+        world.run(service, 60)
+    sent = sum(world.server.purposes.values())
+    world.faults.down = False
+    assert world.run(service, 600, world.settled)
+    assert _verdict(world) == []
+    deletes = world.server.purposes["delete"] + world.server.purposes["retry"]
+    assert sum(world.server.purposes.values()) - sent <= deletes + 20
+
+
+def test_dead_letters_that_are_refused_halt_and_are_written_later() -> None:
+    """Nothing is committed past a dead letter that the topic does not take."""
+    world = World(4)
+    world.write("customers", "c1")
+    world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
+    world.faults.letters_refused = True
+    service = world.service()
+    assert not world.run(service, 600, world.settled)
+    world.faults.letters_refused = False
+    assert world.run(service, 1800, world.settled)
+    assert [letter.record.value for letter in world.letters] == [b"no json"]
+    assert _verdict(world) == []
+
+
+def test_a_backlog_uses_the_budget_and_not_more() -> None:
+    """Under a backlog of single deletes 99% of the hourly limit is used, and no window overflows."""
+    world = World(5)
+    for number in range(7000):
+        world.write("orders", f"o{number}")
+    service = world.service()
+    assert world.run(service, 600, world.settled)
+    world.advance(7200)
+    began = len(world.server.arrivals)
+    for number in range(7000):
+        world.delete("orders", f"o{number}", tombstone=False)
+    world.run(service, 3600)
+    assert 0.99 * 5000 <= len(world.server.arrivals) - began <= 5000
+    assert world.server.fullest(60) <= 100
+    assert world.server.fullest(3600) <= 5000
