@@ -215,18 +215,19 @@ class Ownership:
             _LOG.debug("gate_opened", f"{partition} has been read up to its high watermark.", partition=str(partition))
 
     def open(self, now: float, full: Iterable[Entity]) -> set[Entity]:
-        """The entities of which something may be sent: read far enough, and their sending announced.
+        """The entities of which something may be sent, if there is anything: read far enough, and sending announced.
 
         The commits that announce it are asked for here, and only where something waits to be sent.
         """
         ready = set()
         for entity, topics in self._topics.items():
-            owned = self.partitions_of(entity)
-            if owned and (self._gate.open(topics, now) or entity in full) and self._pending.entries(entity):
-                unsaid = [partition for partition in owned if partition not in self._announced]
-                self._announce([partition for partition in unsaid if partition not in self._under_way])
-                if not unsaid:
-                    ready.add(entity)
+            if not self._gate.open(topics, now) and entity not in full:
+                continue
+            owned = self.partitions_of(entity) if self._pending.entries(entity) else []
+            unsaid = [partition for partition in owned if partition not in self._announced]
+            self._announce([partition for partition in unsaid if partition not in self._under_way])
+            if not unsaid:
+                ready.add(entity)
         return ready
 
     def _announce(self, partitions: Sequence[Partition]) -> None:

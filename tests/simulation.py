@@ -110,6 +110,17 @@ class World:
         self.tables[entity][identifier] = row
         self._emit(entity, identifier, "u" if old else "c", old if with_before else None, row)
 
+    def snapshot(self) -> None:
+        """Let Debezium read all tables, as it does at first and may do again."""
+        for entity, rows in self.tables.items():
+            for identifier, row in rows.items():
+                self._emit(entity, identifier, "r", None, row, snapshot="true")
+
+    def insert_silently(self, entity: str, identifier: str) -> None:
+        """Insert a row that only a snapshot will tell of."""
+        self.versions[entity, identifier] += 1
+        self.tables[entity][identifier] = self._row(entity, identifier, self.versions[entity, identifier])
+
     def delete(self, entity: str, identifier: str, *, tombstone: bool = True) -> None:
         """Delete a row, if it is there."""
         old = self.tables[entity].pop(identifier, None)
@@ -138,11 +149,13 @@ class World:
         variant = {"variant_id": "v", "sku": "s"}
         return {"product_id": identifier, "product_name": str(version), "product_variants": json.dumps([variant])}
 
-    def _emit(self, entity: str, identifier: str, op: str, before: object, after: object) -> None:
+    def _emit(  # noqa: PLR0917 (an event's parts)
+        self, entity: str, identifier: str, op: str, before: object, after: object, snapshot: str = "false"
+    ) -> None:
         position = next(self._position)
         source = {
             "connector": "postgresql",
-            "snapshot": "false",
+            "snapshot": snapshot,
             "sequence": json.dumps([str(position), str(position)]),
             "ts_ms": int(self.now * 1000),
         }

@@ -34,9 +34,14 @@ def _verdict(world: World) -> list[str]:
 def test_a_quiet_shop_is_delivered(seed: int) -> None:
     """Without faults everything arrives, is committed, and nothing is ever at the server twice."""
     world = World(seed)
+    for number in range(300):
+        world.insert_silently(["customers", "orders", "products"][number % 3], f"s{number}")
+    world.snapshot()
     _shop(world, 200)
     service = world.service()
-    for _ in range(20):
+    for turn in range(20):
+        if turn == 10:
+            world.snapshot()
         world.run(service, world.random.uniform(0, 5))
         _shop(world, 10)
     assert world.run(service, 600, world.settled)

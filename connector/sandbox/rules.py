@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from connector.sandbox.shapes import Field, Shape
 
 Document = dict[str, Any]
+KEYS = {"customers": ("CustomerId", "Email"), "orders": ("OrderId",), "products": ("ProductId",)}
+MOST_RECORDS = {"customers": 1000, "orders": 500, "products": 200}
 ONE_OF = "At least one of the following properties must have a value: CustomerId, Email"
 
 
@@ -42,16 +44,12 @@ class Violation(NamedTuple):
     promise: str = ""
 
 
-KEYS = {"customers": ("CustomerId", "Email"), "orders": ("OrderId",), "products": ("ProductId",)}
-MOST_RECORDS = {"customers": 1000, "orders": 500, "products": 200}
-
-
 def identify(entity: str, record: object) -> str | None:
     """The record's upsert key, None where it has none that could be read."""
     if not isinstance(record, dict):
         return None
     values = (record.get(name) for name in KEYS[entity])
-    return next((value for value in values if isinstance(value, str) and value.strip()), None)
+    return next((value for value in values if isinstance(value, str) and value), None)
 
 
 def read(entity: str, body: bytes, contract: Contract) -> tuple[list[Any], list[Violation]]:

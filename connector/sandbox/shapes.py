@@ -1,4 +1,4 @@
-"""The fields of the API's records, as its documents list them: types, lengths, forms, and what each contract requires."""
+"""The fields of the API's records as its documents list them: types, lengths, forms, what each contract requires."""
 
 from __future__ import annotations
 
