@@ -11,7 +11,8 @@ RUN uv pip compile --quiet --universal --generate-hashes --python-version 3.11 -
     pyproject.toml && uv pip sync --no-cache --require-hashes requirements.lock
 COPY README.md LICENSE ./
 COPY connector connector
-RUN uv pip install --no-cache --no-deps .
+# uv's own lock file is one that anybody may write.
+RUN uv pip install --no-cache --no-deps . && rm -f /opt/connector/.lock
 
 FROM ${BASE}
 COPY --from=build /opt/connector /opt/connector

@@ -169,6 +169,10 @@ class Service:
         self._source.close()
         self._letters.flush(1.0)
 
+    def settled(self) -> int:
+        """How many offsets of the owned partitions are settled: with nothing committed before, records from the first."""
+        return sum(self._offsets.committable(partition) or 0 for partition in self._ownership.partitions)
+
     # Reading
 
     def _read(self, now: float) -> None:

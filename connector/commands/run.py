@@ -65,9 +65,8 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def serve(settings: Settings, signals: Signals) -> None:
-    """Build the service from its settings, and turn its loop until a signal comes."""
-    metrics = Metrics()
+def build(settings: Settings, metrics: Metrics) -> tuple[Service, Sender]:
+    """The service with its outside systems, ready to start. The caller closes the sender."""
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
     sender = Sender(api, CONNECTIONS)
@@ -79,6 +78,13 @@ def serve(settings: Settings, signals: Signals) -> None:
         metrics=metrics,
         clocks=Clocks(time.monotonic, time.time),
     )
+    return service, sender
+
+
+def serve(settings: Settings, signals: Signals) -> None:
+    """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
+    metrics = Metrics()
+    service, sender = build(settings, metrics)
     pages = Pages(
         metrics=metrics.exposition,
         heartbeat_age=lambda: time.monotonic() - service.heartbeat,
@@ -87,7 +93,10 @@ def serve(settings: Settings, signals: Signals) -> None:
     )
     status = StatusServer(settings.http_host, settings.http_port, pages)
     status.start()
-    _LOG.info("starting", f"replenit-connector {__version__} starts.", port=status.port, topics=topics)
+    entities = ", ".join(settings.topics)
+    _LOG.info(
+        "starting", f"replenit-connector {__version__} starts: {entities}.", version=__version__, port=status.port
+    )
     try:
         service.start()
         while not signals.asked:
