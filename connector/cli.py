@@ -8,6 +8,8 @@ import sys
 from connector import __version__, logs
 from connector.errors import ConfigurationError, ConnectorError
 
+_LOG = logs.get("cli")
+
 COMMANDS = {
     "run": "bring the changes of the source topics to Replenit, until a signal comes",
     "demo": "see it at work, without Kafka, Docker or a database",
@@ -32,9 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(["The configuration is wrong:", *(f"  {each}" for each in error.problems)]), file=sys.stderr)
         return error.exit_status
     except ConnectorError as error:
-        logs.get("cli").error("crashed", str(error), error=error)
         print(error, file=sys.stderr)
         return error.exit_status
+    except Exception as error:  # noqa: BLE001 (its text and traceback may quote a customer's data)
+        _LOG.error(
+            "crashed", "An error of the connector's own ended it; what was unfinished is read again.", error=error
+        )
+        return ConnectorError.exit_status
     return status
 
 

@@ -58,13 +58,12 @@ class Letters:
         """Letters that the broker has not confirmed."""
         return self._under_way + len(self._unwritten)
 
-    def write(  # noqa: PLR0913 (what a dead letter tells)
+    def write(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
         self,
         record: Record,
         tickets: Iterable[Ticket],
         entity: Entity,
         reject: Reject,
-        *,
         endpoint: str = "",
         status: int | None = None,
         attempts: int = 0,

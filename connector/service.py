@@ -7,7 +7,6 @@ waits in a queue until the loop takes it. The loop waits in one place, for recor
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,6 @@ from connector import __version__, logs
 from connector.core import documents
 from connector.core.budget import Budget
 from connector.core.dispatch import Batch, Dispatch
-from connector.core.entries import QUEUES, Lane
 from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
 from connector.core.halts import REMEDIES
@@ -30,6 +28,7 @@ from connector.core.scheduler import Lingers
 from connector.core.wire import JsonWire
 from connector.letters import Letters
 from connector.ownership import Ownership
+from connector.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -123,13 +122,25 @@ class Service:
             partition_count=source.partition_count,
             suppress=settings.suppress_unchanged,
         )
+        self._report = Report(
+            settings,
+            source,
+            metrics,
+            offsets=self._offsets,
+            gate=self._gate,
+            pending=self._pending,
+            budget=self._budget,
+            dispatch=self._dispatch,
+            ownership=self._ownership,
+            letters=self._letters,
+            wall=clocks.wall,
+        )
         self._repeats = logs.Repeats()
         self._full: set[Entity] = set()
         self._stopping = False
         self._checked_letters = False
         self._wait = 0.0
-        self._publish_at = now
-        self._progress_at = clocks.wall()
+        self._turned_at = self._publish_at = now
         self.heartbeat = now
         self.ready = False
         self.status: dict[str, object] = {"version": __version__, "ready": False}
@@ -151,8 +162,10 @@ class Service:
         self._send()
         self._ownership.commit(now)
         self._ownership.hold(stopped=self._dispatch.halt is not None or self._stopping, full=self._full)
-        self._publish(now)
         self.ready = True
+        if now >= self._publish_at:
+            self._publish_at = now + PUBLISH_INTERVAL
+            self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:
         """Take nothing in any more, send what the budget allows at once, hand over, leave the group.
@@ -170,7 +183,7 @@ class Service:
         self._letters.flush(1.0)
 
     def settled(self) -> int:
-        """How many offsets of the owned partitions are settled: with nothing committed before, records from the first."""
+        """How many offsets of the owned partitions are settled, counted from the first of each."""
         return sum(self._offsets.committable(partition) or 0 for partition in self._ownership.partitions)
 
     # Reading
@@ -230,12 +243,15 @@ class Service:
         """Send while something may go; remember when to ask again."""
         now = self._clock()
         key = self._settings.replenit_api_key.value()
+        turned, self._turned_at = self._turned_at, now
         self._wait = LONGEST_WAIT
         ready = self._ownership.open(now, self._full)
         while key is not None and self._dispatch.flying < CONNECTIONS:
             batch = self._dispatch.next(now, ready)
             if not isinstance(batch, Batch):
                 self._wait = batch
+                if self._dispatch.halt is None and self._budget.wait(now) > 0 and self._pending.ready():
+                    self._metrics.rate_limit_wait.inc(now - turned)
                 return
             self._wait = 0.0
             self._metrics.inflight.inc()
@@ -255,7 +271,7 @@ class Service:
             follows = self._dispatch.settle(reply.batch, reply.reply, now)
             self._follow(reply, follows, code, now)
             if follows.delivered or follows.dead:
-                self._progress_at = self._wall()
+                self._report.progressed()
             if isinstance(follows.outcome, Delivered):
                 self._observe_freshness(reply.batch.entries, carried, follows)
 
@@ -272,15 +288,9 @@ class Service:
         endpoint = reply.batch.request.endpoint
         status = reply.reply.status if isinstance(reply.reply, Answer) else None
         for entry, reject in follows.dead:
-            self._letters.write(
-                entry.record,
-                entry.tickets.values(),
-                entry.key.entity,
-                reject,
-                endpoint=endpoint,
-                status=status,
-                attempts=entry.failures + 1,
-            )
+            attempts = entry.failures + 1
+            tickets, entity = entry.tickets.values(), entry.key.entity
+            self._letters.write(entry.record, tickets, entity, reject, endpoint, status, attempts)
         if follows.halted is not None:
             self._halted(follows.halted)
         if follows.recovered is not None:
@@ -289,33 +299,36 @@ class Service:
             self._metrics.fewer_accepted.labels(endpoint).inc(follows.short)
             if self._repeats.admit("fewer_accepted", endpoint, now):
                 _LOG.warning("fewer_accepted", f"{endpoint}: the API counted {follows.short} records less than sent.")
-        match follows.outcome:
-            case Transient(reason):
-                self._metrics.retries.labels(reason).inc()
-                if self._repeats.admit("request_failed", f"{endpoint} {code}", now):
-                    _LOG.warning(
-                        "request_failed", f"{endpoint}: {code}. It goes again.", endpoint=endpoint, reason=reason
-                    )
-            case Throttled(seconds):
-                self._metrics.retries.labels("throttled").inc()
-                if self._repeats.admit("rate_limited", "", now):
-                    _LOG.warning(
-                        "rate_limited",
-                        "The API says that its limit was reached: does another process use the key? Then divide "
-                        "RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_HOUR among them.",
-                        retry_after=seconds,
-                    )
-            case Refused():
-                self._metrics.retries.labels("refused").inc()
-            case _:
-                pass
-        limit = self._budget.unexpected_limit()
-        if limit is not None:
+        self._tell_retry(follows, endpoint, code, now)
+        if (limit := self._budget.unexpected_limit()) is not None:
             _LOG.warning(
                 "rate_limit_headers_ignored",
                 f"The API's headers speak of a limit of {limit}, which is not RATE_LIMIT_PER_MINUTE: they are ignored.",
                 limit=limit,
             )
+
+    def _tell_retry(self, follows: Consequences, endpoint: str, code: str, now: float) -> None:
+        """Count what goes again, and say so once a minute for each cause."""
+        match follows.outcome:
+            case Transient(reason):
+                self._metrics.retries.labels(reason).inc()
+                if times := self._repeats.admit("request_failed", f"{endpoint} {code}", now):
+                    sentence = f"{endpoint}: {code}. It goes again."
+                    _LOG.warning("request_failed", sentence, endpoint=endpoint, reason=reason, times=times)
+            case Throttled(seconds):
+                self._metrics.retries.labels("throttled").inc()
+                if times := self._repeats.admit("rate_limited", "", now):
+                    _LOG.warning(
+                        "rate_limited",
+                        "The API says that its limit was reached: does another process use the key? Then divide "
+                        "RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_HOUR among them.",
+                        retry_after=seconds,
+                        times=times,
+                    )
+            case Refused():
+                self._metrics.retries.labels("refused").inc()
+            case _:
+                pass
 
     # Halts
 
@@ -376,89 +389,6 @@ class Service:
             self._letters.flush(max(1.0, deadline - self._clock()))
         for partition in partitions:
             self._intake.forget(partition)
-
-    # What others see
-
-    def _publish(self, now: float) -> None:
-        if now < self._publish_at:
-            return
-        self._publish_at = now + PUBLISH_INTERVAL
-        self._publish_metrics(now)
-        self.status = self._describe(now)
-
-    def _publish_metrics(self, now: float) -> None:
-        metrics = self._metrics
-        for entity in self._settings.topics:
-            metrics.pending_records.labels(entity).set(self._pending.entries(entity))
-            metrics.pending_bytes.labels(entity).set(self._pending.bytes(entity))
-            metrics.oldest_unacked.labels(entity).set((self._pending.oldest_commit_ms(entity) or 0) / 1000)
-        if not any(self._pending.entries(entity) for entity in self._settings.topics):
-            self._progress_at = self._wall()
-        metrics.last_progress.set(self._progress_at)
-        metrics.backlog_drain.set(self._drain_seconds())
-        metrics.tokens.labels("bucket").set(self._budget.tokens(now))
-        metrics.capacity.labels("bucket").set(self._budget.burst)
-        limits = {"minute": self._settings.rate_limit_per_minute, "hour": self._settings.rate_limit_per_hour}
-        for window, free in self._budget.free(now).items():
-            metrics.tokens.labels(window).set(free)
-            metrics.capacity.labels(window).set(limits[window])
-        for partition in self._ownership.partitions:
-            high, settled = self._source.high_watermark(partition), self._offsets.committable(partition)
-            if high is not None and settled is not None:
-                lag = metrics.consumer_lag.labels(partition.topic, str(partition.number))
-                lag.set(max(0, high - settled))
-
-    def _drain_seconds(self) -> float:
-        """How long the budget takes to send what waits."""
-        requests = 0.0
-        for queue in QUEUES:
-            each = 1 if queue.lane is Lane.DELETES else self._settings.batch_max[queue.entity]
-            requests += math.ceil(self._pending.length(queue) / each)
-        return requests / (self._budget.rate * self._budget.share)
-
-    def _describe(self, now: float) -> dict[str, object]:
-        halt = self._dispatch.halt
-        return {
-            "version": __version__,
-            "ready": self.ready,
-            "stopping": self._stopping,
-            "halted": None
-            if halt is None
-            else {
-                "reason": halt.reason,
-                "detail": halt.detail,
-                "remedy": REMEDIES[halt.reason],
-                "for_seconds": round(now - halt.since),
-                "next_try_in_seconds": max(0, round(halt.next_probe - now)),
-            },
-            "lanes": {
-                entity: {
-                    "partitions": len(self._ownership.partitions_of(entity)),
-                    "gate_open": self._gate.open(topics, now),
-                    "paused": entity in self._full,
-                    "waiting": self._pending.entries(entity),
-                    "bytes": self._pending.bytes(entity),
-                    "oldest_change": (self._pending.oldest_commit_ms(entity) or 0) / 1000 or None,
-                }
-                for entity, topics in self._settings.topics.items()
-            },
-            "partitions": {
-                str(partition): {
-                    "position": self._offsets.position(partition),
-                    "committable": self._offsets.committable(partition),
-                    "high_watermark": self._source.high_watermark(partition),
-                    "paused": partition in self._ownership.paused,
-                }
-                for partition in self._ownership.partitions
-            },
-            "requests_in_flight": self._dispatch.flying,
-            "dead_letters_unconfirmed": self._letters.unconfirmed,
-            "budget": {
-                "tokens": round(self._budget.tokens(now), 2),
-                **{f"free_{window}": free for window, free in self._budget.free(now).items()},
-                "seconds_to_drain": round(self._drain_seconds()),
-            },
-        }
 
 
 def _options(settings: Settings, entity: Entity) -> Options:

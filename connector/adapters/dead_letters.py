@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from connector import logs
-from connector.adapters.kafka import LIBRDKAFKA, REQUEST_TIMEOUT, common_properties
+from connector.adapters.kafka import LIBRDKAFKA, REQUEST_TIMEOUT, common_properties, wrong_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +46,8 @@ class DeadLetterTopic:
         self._admin = AdminClient({**common}, logger=LIBRDKAFKA)
 
     def _start(self) -> Producer:
-        return Producer({**self._properties}, logger=LIBRDKAFKA)
+        with wrong_properties():
+            return Producer({**self._properties}, logger=LIBRDKAFKA)
 
     def missing(self) -> str | None:
         """Why the topic can't be written to as far as can be told without writing; None if nothing speaks against it.

@@ -7,6 +7,7 @@ it is kept and raised once librdkafka has returned.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,7 +25,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from connector import logs
 from connector.core.events import Partition, Record
 from connector.core.gate import Mark
-from connector.errors import PlatformError
+from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -117,6 +118,18 @@ def consumer_properties(properties: Mapping[str, str], group_id: str) -> dict[st
     return {**defaults, **properties, **_LOCKED, "group.id": group_id}
 
 
+@contextmanager
+def wrong_properties() -> Iterator[None]:
+    """Turn librdkafka's refusal of its properties into a mistake of the settings. Its words name no value."""
+    try:
+        yield
+    except KafkaException as error:
+        words = error.args[0].str().split(" = ")[0]
+        raise ConfigurationError(
+            [f"KAFKA_*: {words}; the name of a librdkafka property in upper case, dots as _; e.g. KAFKA_SASL_USERNAME"]
+        ) from None
+
+
 class KafkaSource:
     """The records of the subscribed topics, by the partitions that the group's protocol gives to this process."""
 
@@ -125,14 +138,9 @@ class KafkaSource:
         self._failure: BaseException | None = None
         self._partition_counts: dict[str, int] = {}
         self._committed: Callable[[Mapping[Partition, bool]], None] = lambda _: None
-        self._consumer = Consumer(
-            {
-                **consumer_properties(properties, group_id),
-                "error_cb": self._error,
-                "on_commit": self._on_commit,
-            },
-            logger=LIBRDKAFKA,
-        )
+        own = {"error_cb": self._error, "on_commit": self._on_commit}
+        with wrong_properties():
+            self._consumer = Consumer({**consumer_properties(properties, group_id), **own}, logger=LIBRDKAFKA)
         self._admin = AdminClient({**common_properties(properties)}, logger=LIBRDKAFKA)
 
     def subscribe(self, owner: Owner, committed: Callable[[Mapping[Partition, bool]], None]) -> None:

@@ -102,6 +102,10 @@ class Pending:
         """About the memory that they take."""
         return self._bytes[entity]
 
+    def ready(self) -> bool:
+        """Whether anything could go now."""
+        return any(self._lines.values())
+
     def length(self, queue: Queue) -> int:
         """Entries that could go now."""
         return len(self._lines[queue])

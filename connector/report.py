@@ -1,0 +1,149 @@
+"""What others see of the loop: metrics and the content of `/status`, made anew once a second."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from connector import __version__
+from connector.core.entries import QUEUES, Lane
+from connector.core.halts import REMEDIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from connector.core.budget import Budget
+    from connector.core.dispatch import Dispatch
+    from connector.core.events import Entity, Partition
+    from connector.core.gate import Gate
+    from connector.core.offsets import Offsets
+    from connector.core.pending import Pending
+    from connector.letters import Letters
+    from connector.metrics import Metrics
+    from connector.ownership import Ownership, Source
+    from connector.settings import Settings
+
+
+class Report:
+    """Reads the loop's state and changes none of it. `wall` gives UNIX seconds."""
+
+    def __init__(  # noqa: PLR0913 (all that is reported)
+        self,
+        settings: Settings,
+        source: Source,
+        metrics: Metrics,
+        *,
+        offsets: Offsets,
+        gate: Gate,
+        pending: Pending,
+        budget: Budget,
+        dispatch: Dispatch,
+        ownership: Ownership,
+        letters: Letters,
+        wall: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._metrics = metrics
+        self._offsets = offsets
+        self._gate = gate
+        self._pending = pending
+        self._budget = budget
+        self._dispatch = dispatch
+        self._ownership = ownership
+        self._letters = letters
+        self._wall = wall
+        self._progress_at = wall()
+        self._lagging: set[Partition] = set()
+
+    def progressed(self) -> None:
+        """Something was settled."""
+        self._progress_at = self._wall()
+
+    def publish(self, now: float, *, stopping: bool, full: Collection[Entity]) -> dict[str, object]:
+        """Set the metrics that are states, and return the content of `/status`."""
+        self._publish_metrics(now)
+        self._publish_lag()
+        return self._describe(now, stopping=stopping, full=full)
+
+    def _publish_metrics(self, now: float) -> None:
+        metrics = self._metrics
+        for entity in self._settings.topics:
+            metrics.pending_records.labels(entity).set(self._pending.entries(entity))
+            metrics.pending_bytes.labels(entity).set(self._pending.bytes(entity))
+            metrics.oldest_unacked.labels(entity).set((self._pending.oldest_commit_ms(entity) or 0) / 1000)
+        if not any(self._pending.entries(entity) for entity in self._settings.topics):
+            self._progress_at = self._wall()
+        metrics.last_progress.set(self._progress_at)
+        metrics.backlog_drain.set(self._drain_seconds())
+        metrics.tokens.labels("bucket").set(self._budget.tokens(now))
+        metrics.capacity.labels("bucket").set(self._budget.burst * self._budget.share)
+        limits = {"minute": self._settings.rate_limit_per_minute, "hour": self._settings.rate_limit_per_hour}
+        for window, free in self._budget.free(now).items():
+            metrics.tokens.labels(window).set(free)
+            metrics.capacity.labels(window).set(limits[window])
+
+    def _publish_lag(self) -> None:
+        """The lag of what this process owns; of what it has handed over there is none to tell."""
+        owned = set(self._ownership.partitions)
+        for partition in self._lagging - owned:
+            self._metrics.consumer_lag.remove(partition.topic, str(partition.number))
+        self._lagging &= owned
+        for partition in owned:
+            high, settled = self._source.high_watermark(partition), self._offsets.committable(partition)
+            if high is not None and settled is not None:
+                lag = self._metrics.consumer_lag.labels(partition.topic, str(partition.number))
+                lag.set(max(0, high - settled))
+                self._lagging.add(partition)
+
+    def _drain_seconds(self) -> float:
+        """How long the budget takes to send what waits."""
+        requests = 0.0
+        for queue in QUEUES:
+            each = 1 if queue.lane is Lane.DELETES else self._settings.batch_max[queue.entity]
+            requests += math.ceil(self._pending.length(queue) / each)
+        return requests / (self._budget.rate * self._budget.share)
+
+    def _describe(self, now: float, *, stopping: bool, full: Collection[Entity]) -> dict[str, object]:
+        halt = self._dispatch.halt
+        return {
+            "version": __version__,
+            "ready": True,
+            "stopping": stopping,
+            "halted": None
+            if halt is None
+            else {
+                "reason": halt.reason,
+                "detail": halt.detail,
+                "remedy": REMEDIES[halt.reason],
+                "for_seconds": round(now - halt.since),
+                "next_try_in_seconds": max(0, round(halt.next_probe - now)),
+            },
+            "lanes": {
+                entity: {
+                    "partitions": len(self._ownership.partitions_of(entity)),
+                    "gate_open": self._gate.open(topics, now),
+                    "paused": entity in full,
+                    "waiting": self._pending.entries(entity),
+                    "bytes": self._pending.bytes(entity),
+                    "oldest_change": (self._pending.oldest_commit_ms(entity) or 0) / 1000 or None,
+                }
+                for entity, topics in self._settings.topics.items()
+            },
+            "partitions": {
+                str(partition): {
+                    "position": self._offsets.position(partition),
+                    "committable": self._offsets.committable(partition),
+                    "high_watermark": self._source.high_watermark(partition),
+                    "paused": partition in self._ownership.paused,
+                }
+                for partition in self._ownership.partitions
+            },
+            "requests_in_flight": self._dispatch.flying,
+            "dead_letters_unconfirmed": self._letters.unconfirmed,
+            "budget": {
+                "tokens": round(self._budget.tokens(now), 2),
+                **{f"free_{window}": free for window, free in self._budget.free(now).items()},
+                "seconds_to_drain": round(self._drain_seconds()),
+            },
+        }
