@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -72,8 +73,8 @@ class Connector:
     def _port(self) -> int | None:
         if not self.ports:
             for line in self.lines().splitlines():
-                if '"starting"' in line:
-                    self.ports.append(int(line.partition('"port": ')[2].partition(",")[0]))
+                if '"starting"' in line and line.endswith("}"):
+                    self.ports.append(json.loads(line)["port"])
         return self.ports[0] if self.ports else None
 
 

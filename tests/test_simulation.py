@@ -173,3 +173,19 @@ def test_a_backlog_uses_the_budget_and_not_more() -> None:
     assert 0.99 * 5000 <= len(world.server.arrivals) - began <= 5000
     assert world.server.fullest(60) <= 100
     assert world.server.fullest(3600) <= 5000
+
+
+def test_a_backlog_costs_hardly_more_requests_than_batches_and_deletes() -> None:
+    """At most 1.05 times the full batches, the deletes and one request for each answer that names bad records."""
+    world = World(6)
+    for entity, rows in {"customers": 5200, "orders": 3100, "products": 1050}.items():
+        for number in range(rows):
+            world.write(entity, f"{entity[0]}{number}")
+    for number in range(40):
+        world.delete("customers", f"c{number}")
+    world.faults.poisoned = {("orders", "o1000"), ("orders", "o2000"), ("products", "p77")}
+    service = world.service()
+    assert world.run(service, 1200, world.settled)
+    batches = -(-5160 // 500) + -(-3100 // 200) + -(-1050 // 100)
+    assert sum(world.server.purposes.values()) <= 1.05 * (batches + 40 + 3)
+    assert len(_verdict(world)) == 3

@@ -13,7 +13,7 @@ from oracle import difference, expected
 from shop_captures import DIALECTS, PARTITIONS, TABLES, CapturedRecord, records
 
 from connector.core.events import Partition
-from connector.sandbox.config import SandboxConfig
+from connector.sandbox.config import DEFAULT_KEY, SandboxConfig
 from connector.sandbox.faults import Faults
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import Upsert
@@ -74,7 +74,8 @@ class Shop:
 
 def _ended_well(process: Connector) -> None:
     assert process.stop() == 0, process.lines()
-    assert "crashed" not in process.lines()
+    for nobodys in ("crashed", "@example.com", "+1555", '"C-0', "O-90", DEFAULT_KEY):  # no failure, no data, no secret
+        assert nobodys not in process.lines()
 
 
 def _excepted_died(shop: Shop, excepted: Mapping[str, Mapping[str, str]]) -> None:
