@@ -160,14 +160,21 @@ class Dispatch:
                 yield Candidate(lane, Load.ISOLATION, since, health.served), group
             queues = self._queues(lane, [Entity(lane.value)], open_entities)
             if (oldest := self._oldest(queues)) is not None:
-                full = sum(map(self._pending.length, queues)) >= self._batch_max[Entity(lane.value)]
-                yield Candidate(lane, Load.FULL if full else Load.LIGHT, oldest, health.served), queues
+                yield Candidate(lane, self._load(Entity(lane.value), queues), oldest, health.served), queues
         health = self._health[Lane.DELETES]
         if health.may_send(now):
             queues = self._queues(Lane.DELETES, open_entities, open_entities)
             queues.sort(key=lambda queue: (queue.snapshot, self._pending.oldest(queue) or math.inf))
             if (oldest := self._oldest(queues)) is not None:
                 yield Candidate(Lane.DELETES, Load.DELETE, oldest, health.served), queues
+
+    def _load(self, entity: Entity, queues: Sequence[Queue]) -> Load:
+        """What a lane's next batch is: what was left over of a refused one does not linger a second time."""
+        first = self._pending.first(queues[0])
+        if first is not None and first.isolating:
+            return Load.ISOLATION
+        full = sum(map(self._pending.length, queues)) >= self._batch_max[entity]
+        return Load.FULL if full else Load.LIGHT
 
     def _queues(self, lane: Lane, entities: Collection[Entity], open_entities: Collection[Entity]) -> list[Queue]:
         """The lane's queues with something in them: live entries before those of a snapshot.

@@ -110,6 +110,11 @@ class Pending:
         """Entries that could go now."""
         return len(self._lines[queue])
 
+    def first(self, queue: Queue) -> Entry | None:
+        """The entry that would go first."""
+        first = self._lines[queue].first()
+        return None if first is None else first[1]
+
     def oldest(self, queue: Queue) -> float | None:
         """`since` of the entry that would go first."""
         first = self._lines[queue].first()
