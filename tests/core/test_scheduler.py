@@ -69,7 +69,7 @@ def test_bulk_goes_however_busy_the_light_lanes_are(per_minute: int, per_hour: i
     budget = Budget(per_minute, max(per_minute, per_hour), now=0.0)
     patience = (1 + budget.keep()) / budget.rate
     now, served, bulk_at = 0.0, dict.fromkeys(Lane, 0.0), 0.0
-    gaps = []
+    gaps: list[float] = []
     while now < 20 * patience and len(gaps) < 5:
         light = [Candidate(lane, Load.LIGHT, now - 100, served[lane]) for lane in (Lane.CUSTOMERS, Lane.ORDERS)]
         candidates = [*light, Candidate(Lane.DELETES, load, bulk_at - 10, served[Lane.DELETES])]
