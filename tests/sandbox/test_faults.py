@@ -163,6 +163,7 @@ def test_two_states_of_one_key_in_flight_are_seen() -> None:
         one.send("POST", f"/orders/{DEFAULT_TENANT}", json.dumps([order("A"), order("B")]).encode())
         until(lambda: sandbox.in_flight == 1)
         two.send("DELETE", f"/orders/{DEFAULT_TENANT}/B/items?productId=P&sku=S")
+        until(lambda: sandbox.in_flight == 2)
         three.send("POST", f"/products/{DEFAULT_TENANT}", json.dumps([{"ProductId": "A"}]).encode())
         until(lambda: sandbox.in_flight == 3)
         clock.now += 10
