@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,21 +192,24 @@ class Service:
     def _read(self, now: float) -> None:
         wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
         touched = set()
+        outcomes: Counter[tuple[str, str, str]] = Counter()
         for item in self._source.poll(READ_AT_ONCE, wait):
             partition = self._ownership.see(item)
             if partition is None:
                 continue
             touched.add(partition)
             if isinstance(item, Record):
-                self._take(item, partition, now)
+                taken = self._take(item, partition, now)
+                outcomes[item.topic, taken.op, taken.outcome] += 1
+        for labels, count in outcomes.items():
+            self._metrics.events.labels(*labels).inc(count)
         for partition in touched:
             self._ownership.passes(partition)
         self._fill()
 
-    def _take(self, record: Record, partition: Partition, now: float) -> None:
+    def _take(self, record: Record, partition: Partition, now: float) -> Taken:
         entity = self._entities[record.topic]
         taken = self._intake.take(record, now)
-        self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
         if taken.reject is not None:
             self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
         elif taken.outcome == "coalesced":
@@ -213,6 +217,7 @@ class Service:
         elif taken.withheld is not None:
             self._metrics.withheld.labels(entity, taken.withheld).inc()
         self._count_values(entity, taken)
+        return taken
 
     def _count_values(self, entity: Entity, taken: Taken) -> None:
         if taken.merged_items:

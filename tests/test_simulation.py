@@ -189,3 +189,21 @@ def test_a_backlog_costs_hardly_more_requests_than_batches_and_deletes() -> None
     batches = -(-5160 // 500) + -(-3100 // 200) + -(-1050 // 100)
     assert sum(world.server.purposes.values()) <= 1.05 * (batches + 40 + 3)
     assert len(_verdict(world)) == 3
+
+
+def test_a_full_entity_pauses_and_the_others_go_on() -> None:
+    """At PENDING_MAX_KEYS the entity's topics pause, at half of it they go on; memory stays bounded all the while."""
+    world = World(7)
+    for number in range(6000):
+        world.write("customers", f"c{number}")
+    service = world.service(PENDING_MAX_KEYS="500")
+    world.faults.down = True
+    world.run(service, 300)
+    waiting = service.status["lanes"]["customers"]  # type: ignore[index]
+    assert 500 <= waiting["waiting"] <= 1500
+    assert waiting["paused"]
+    world.write("orders", "o1")
+    world.faults.down = False
+    assert world.run(service, 120, lambda: "o1" in world.server.state["orders"])
+    assert world.run(service, 600, world.settled)
+    assert _verdict(world) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -81,6 +82,12 @@ def build(settings: Settings, metrics: Metrics) -> tuple[Service, Sender]:
     return service, sender
 
 
+def collect_rarely() -> None:
+    """Let Python look for cycles seldom: what waits lives long and has few, and looking takes a fifth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def serve(settings: Settings, signals: Signals) -> None:
     """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
     metrics = Metrics()
@@ -97,6 +104,7 @@ def serve(settings: Settings, signals: Signals) -> None:
     _LOG.info(
         "starting", f"replenit-connector {__version__} starts: {entities}.", version=__version__, port=status.port
     )
+    collect_rarely()
     try:
         service.start()
         while not signals.asked:

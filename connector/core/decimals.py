@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 DECIMAL = "org.apache.kafka.connect.data.Decimal"
 VARIABLE = "io.debezium.data.VariableScaleDecimal"
 
-_SCALE_UNKNOWN = (
-    "may be a decimal in base64, whose scale the message does not tell; expected a number: set Debezium's "
-    "decimal.handling.mode to double, or the converter's schemas.enable to true"
-)
 _NOT_HOLDABLE = "is no finite number that JSON can hold; expected one"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -77,7 +73,7 @@ def unless_base64(convert: Callable[[Any, Notes], Any]) -> Callable[[Any, Notes]
 
     def guarded(value: object, notes: Notes) -> object:
         if isinstance(value, str) and value and _BASE64.fullmatch(value) and value.lower() not in _NOT_FINITE:
-            raise BadValue(_SCALE_UNKNOWN, Reason.SCALE_UNKNOWN)
+            raise _scale_unknown()
         return convert(value, notes)
 
     return guarded
@@ -96,7 +92,7 @@ def reader(column: ColumnType) -> Callable[[Any], Any] | None:
         if not isinstance(value, str):
             return value  # the converter's decimal.format is NUMERIC
         if scale is None:
-            raise BadValue(_SCALE_UNKNOWN, Reason.SCALE_UNKNOWN)
+            raise _scale_unknown()
         return _unscaled(value, scale)
 
     return read
@@ -118,6 +114,14 @@ def decimal(value: object) -> Decimal:
     if not _fits(exact):
         raise BadValue(_NOT_HOLDABLE)
     return exact
+
+
+def _scale_unknown() -> BadValue:
+    return BadValue(
+        "may be a decimal in base64, whose scale the message does not tell; expected a number",
+        Reason.SCALE_UNKNOWN,
+        remedy="set Debezium's decimal.handling.mode to double, or the converter's schemas.enable to true",
+    )
 
 
 def _variable(value: dict[str, Any]) -> Decimal:

@@ -45,6 +45,8 @@ QUEUES = tuple(
     for snapshot in (False, True)
 )
 
+_QUEUE_OF = {(queue.entity, queue.lane is not Lane.DELETES, queue.snapshot): queue for queue in QUEUES}
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -78,8 +80,7 @@ class Entry:
     @property
     def queue(self) -> Queue:
         upsert = self.state.document is not None and not self.state.delete
-        lane = Lane(self.key.entity.value) if upsert else Lane.DELETES
-        return Queue(lane, self.key.entity, self.snapshot)
+        return _QUEUE_OF[self.key.entity, upsert, self.snapshot]
 
     def weight(self) -> int:
         """About the memory that the entry takes, in bytes."""

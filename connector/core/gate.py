@@ -11,6 +11,7 @@ What an owner knows of that goes into the metadata of its commits, for its succe
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,13 @@ class Mark:
         """Read a commit's metadata; whatever else wrote it did not say that nothing is at the server."""
         try:
             said = json.loads(metadata or "{}")
-            newest = said.get("newest")
-            since = said.get("waiting_since")
-            return cls(
-                clean=said.get("clean") is True,
-                waiting_since=None if since is None else float(since),
-                newest=tuple(newest) if isinstance(newest, list) else None,
-            )
-        except (ValueError, TypeError, AttributeError):
+            newest, since = said.get("newest"), said.get("waiting_since")
+            since = None if since is None else float(since)
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
+        if since is not None and not math.isfinite(since):
+            return cls()
+        return cls(said.get("clean") is True, since, tuple(newest) if isinstance(newest, list) else None)
 
 
 @dataclass(slots=True)

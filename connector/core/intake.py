@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
+from pydantic_core import to_json
+
 from connector.core import debezium
 from connector.core.events import ChangeEvent, FieldError, Op, Partition, Reason, Record, Reject, Skip
 from connector.core.states import GONE, NOTHING, Change, Key, State
@@ -27,7 +29,6 @@ _NO_KEY = FieldError(
     "has no key, and its topic has several partitions, so that its changes have no order: give the table a primary key,"
     " or set Debezium's message.key.columns",
 )
-_NO_TEXT = FieldError("", "holds a lone surrogate, which is no Unicode text: mend the text in the source table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,12 @@ class Intake:
         judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
         if isinstance(judged, Reject):
             return Taken("dead_letter", event.op.value, judged)
-        try:
-            document = encode(judged)
-        except UnicodeEncodeError:
-            return Taken("dead_letter", event.op.value, Reject(Reason.UNCONVERTIBLE, (_NO_TEXT,)))
+        document = encode(judged)
         state = State(document=document, stale=upsert.held)
         taken = self._put(event, key, state, now, created=fresh and event.op is Op.CREATE)
-        return Taken(taken.outcome, taken.op, merged_items=upsert.merged_items, rounded=upsert.rounded)
+        if upsert.merged_items or upsert.rounded:
+            return Taken(taken.outcome, taken.op, merged_items=upsert.merged_items, rounded=upsert.rounded)
+        return taken
 
     def _known(self, key: Key) -> dict[str, Any]:
         document = self._pending.document(key)
@@ -146,5 +146,5 @@ class Intake:
 
 
 def encode(document: object) -> bytes:
-    """The document as compact UTF-8 JSON. Raises UnicodeEncodeError for what is no Unicode text."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    """The document as compact UTF-8 JSON. What is no Unicode text can't come here: the wire refuses it."""
+    return to_json(document)

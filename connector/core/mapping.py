@@ -30,17 +30,6 @@ _UNAVAILABLE_REMEDY = (
     "did not change and is too large for the database's log to repeat it, and no earlier state of the row is at hand: "
     "set the table's REPLICA IDENTITY to FULL, or let Debezium reselect such columns (ReselectColumnsPostProcessor)"
 )
-_KEY_REMEDY = (
-    "is not a column of the message key: make it the table's primary key, or name it in Debezium's message.key.columns"
-)
-_OTHER_ROW = (
-    "differs between the message key and the row: let the message key be the table's primary key, and let no "
-    "transformation change it"
-)
-_FABRICATED = (
-    "holds the empty value that PostgreSQL makes up for what it does not log, so nobody can tell what was deleted: let "
-    "the message key be the primary key, or set the table's REPLICA IDENTITY to FULL"
-)
 _WITHHELD = {Entity.ORDERS: "no_items", Entity.PRODUCTS: "no_variants"}
 _ABSENT = object()
 _MOST_PLANS = 64
@@ -48,6 +37,7 @@ _IN_JSON = ColumnType("string", None, {})
 """Within a JSON column a text is a text, and no decimal in base64."""
 
 _SCALARS = frozenset({bool, int, float})
+_NONE: frozenset[str] = frozenset()
 _NOTHING = re.compile(r"\s*(?:\[\s*\]|null)\s*", re.ASCII)
 
 
@@ -162,24 +152,35 @@ class Mapping:
         row = event.after or event.before
         if event.key is None:
             if row is None or (event.after is None and not event.trusts_before):
-                raise BadValue(_KEY_REMEDY, Reason.NO_KEY)
+                raise _not_in_key()
             return self._id_of(row, event.op)
         if self._id_column not in event.key.values:
-            raise BadValue(_KEY_REMEDY, Reason.NO_KEY)
+            raise _not_in_key()
         identifier = self._id_of(event.key, event.op)
         if event.after is not None and self._id_column in event.after.values:
             value = event.after.values[self._id_column]
             if value != identifier and self._id_of(event.after, event.op) != identifier:
-                raise BadValue(_OTHER_ROW, Reason.NO_KEY)
+                raise BadValue(
+                    "differs between the message key and the row",
+                    Reason.NO_KEY,
+                    remedy="let the message key be the table's primary key, and let no transformation change it",
+                )
         return identifier
 
     def _id_of(self, row: Row, op: Op) -> str:
         value = row.values.get(self._id_column)
         if value is None or unavailable(value):
-            raise BadValue("is NULL or not told; expected the row's id: let it be the primary key", Reason.NO_KEY)
-        identifier: str = self._rules(row.types)[0].convert(value, Notes())
+            raise BadValue(
+                "is NULL or not told; expected the row's id", Reason.NO_KEY, remedy="let it be the primary key"
+            )
+        rule, kind = self._rules(row.types)[0], type(value)
+        identifier: str = value if kind is rule.plain else rule.convert(value, Notes())
         if op is Op.DELETE and identifier in ("", "0"):
-            raise BadValue(_FABRICATED, Reason.FABRICATED_ID)
+            raise BadValue(
+                "holds the empty value that PostgreSQL makes up for what it does not log; expected the row's own id",
+                Reason.FABRICATED_ID,
+                remedy="let the message key be the primary key, or set the table's REPLICA IDENTITY to FULL",
+            )
         return identifier
 
     def _same(self, before: Table[str, Any], after: Table[str, Any]) -> bool:
@@ -213,7 +214,7 @@ class Mapping:
             reason = Reason.SCALE_UNKNOWN if unknown else Reason.UNCONVERTIBLE
             return _refused(reason, [error for _, error in notes.errors])
         held = self._held(before.values) if before is not None and self._parts else frozenset()
-        unavailable_fields = frozenset(rule.field for rule in untold)
+        unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
         return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded)
 
     def _convert(
@@ -270,6 +271,14 @@ class Mapping:
             return frozenset()
         keys = (self._convert(self._part_key, part, Notes())[0] for part in parts or ())
         return frozenset(tuple(key.values()) for key in keys if len(key) == len(self._part_key))
+
+
+def _not_in_key() -> BadValue:
+    return BadValue(
+        "is not a column of the message key; expected its primary key there",
+        Reason.NO_KEY,
+        remedy="make it the table's primary key, or name it in Debezium's message.key.columns",
+    )
 
 
 def _refused(reason: Reason, errors: list[FieldError]) -> Refused:

@@ -41,8 +41,8 @@ def moment(value: object, _: Notes) -> str:
         return _normalised(value)
     if isinstance(value, int) and not isinstance(value, bool):
         raise BadValue(
-            "is an integer whose unit the message does not tell; expected a time: set the converter's schemas.enable "
-            "to true, or Debezium's time.precision.mode to isostring"
+            "is an integer whose unit the message does not tell; expected a time",
+            remedy="set the converter's schemas.enable to true, or Debezium's time.precision.mode to isostring",
         )
     raise found(value, "a time")
 

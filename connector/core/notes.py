@@ -22,11 +22,13 @@ _NAMES = {
 
 
 class BadValue(Exception):  # noqa: N818 (it names what the value is)
-    """The value can't become what the field holds. `problem` goes on from the name of the column."""
+    """The value can't become what the field holds. `problem` goes on from the name of the column, to the remedy."""
 
-    def __init__(self, problem: str, reason: Reason = Reason.UNCONVERTIBLE) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    def __init__(
+        self, problem: str, reason: Reason = Reason.UNCONVERTIBLE, *, remedy: str = "correct it in the source table"
+    ) -> None:
+        self.problem = f"{problem}: {remedy}"
+        super().__init__(self.problem)
         self.reason = reason
 
 

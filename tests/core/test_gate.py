@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.events import Partition
@@ -84,8 +84,16 @@ def test_marks_survive_the_commits_metadata(mark: Mark) -> None:
 
 
 @given(st.none() | st.text() | st.from_regex(r'\{"(clean|newest|waiting_since)":.{0,9}\}', fullmatch=True))
+@example("[" * 4000)
+@example('{"waiting_since":1' + "0" * 400 + "}")
+@example('{"waiting_since":NaN}')
+@example('{"waiting_since":"nan"}')
 def test_foreign_metadata_is_never_taken_for_clean(metadata: str | None) -> None:
     """Whatever another tool left beside an offset says nothing about the server, unless it says so exactly."""
+    if '"clean"' not in (metadata or ""):
+        gate = known(Mark.decode(metadata))
+        assert gate.wait_until(P) > 100
+        assert not gate.farewell(P, 100.0, locked=False).clean
     assert not Mark.decode(metadata).clean or '"clean":true' in (metadata or "").replace(" ", "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -300,6 +301,16 @@ def test_an_update_of_what_is_read_is_not_unchanged(before: dict[str, Any]) -> N
     assert isinstance(mapped(change(Entity.CUSTOMERS, Op.UPDATE, before=before), Entity.CUSTOMERS), Upsert)
 
 
+def test_what_is_told_neither_now_nor_before_is_not_unchanged() -> None:
+    """A column that the before-image lacks can't be compared with one that is unavailable."""
+    event = change(op=Op.UPDATE, before={}, order_items=UNAVAILABLE)
+    assert event.before is not None
+    lacking = {name: value for name, value in event.before.values.items() if name != "order_items"}
+    upsert = mapped(replace(event, before=Row(lacking)))
+    assert isinstance(upsert, Upsert)
+    assert upsert.unavailable == {"OrderItems"}
+
+
 def test_an_update_with_no_trustworthy_image_is_not_unchanged() -> None:
     """What can't be compared is sent."""
     assert isinstance(mapped(change(op=Op.UPDATE)), Upsert)
@@ -327,6 +338,14 @@ def test_a_document_that_an_update_empties_is_deleted(entity: Entity, nothing: o
     assert mapped(change(entity, Op.UPDATE, **empty), entity) == deleted
     assert mapped(change(entity, Op.UPDATE, before={LISTS[entity]: '[{"sku":"x"}]'}, **empty), entity) == deleted
     assert mapped(change(entity, Op.UPDATE, before=empty, trusted=False, **empty), entity) == deleted
+
+
+@pytest.mark.parametrize("entity", LISTS)
+def test_a_list_that_the_image_tells_to_be_empty_is_withheld(entity: Entity) -> None:
+    """An unavailable list is what it was, and that was nothing."""
+    columns: dict[str, Any] = {LISTS[entity]: UNAVAILABLE}
+    event = change(entity, Op.UPDATE, before={LISTS[entity]: "[]", "currency": "USD", "product_name": "x"}, **columns)
+    assert mapped(event, entity) == Withhold(ROWS[entity][IDS[entity]], NOTHING_HELD[entity])
 
 
 @pytest.mark.parametrize("entity", LISTS)
@@ -425,16 +444,19 @@ def test_the_contract_says_which_fields_are_required() -> None:
 
 
 def test_every_value_that_cannot_be_converted_is_named_with_its_column() -> None:
-    """Paths lead into lists; a sentence names the column, the type and what was expected."""
+    """Paths lead into lists; a sentence names the column, the type, what was expected and the remedy."""
     items = [ITEM, {**ITEM, "sku": {"secret": 1}, "price": "secret"}]
     verdict = mapped(change(order_items=json.dumps(items), total_revenue="NaN", is_order_cancelled=2))
     assert isinstance(verdict, Refused)
     assert verdict.reject.reason is Reason.UNCONVERTIBLE
-    assert verdict.reject.errors == (
-        FieldError("TotalRevenue", "column total_revenue is no finite number; expected a number"),
-        FieldError("IsOrderCancelled", "column is_order_cancelled is an integer; expected a boolean, 0 or 1, t or f"),
-        FieldError("OrderItems[1].Sku", "column sku is an object; expected a text or an integer"),
-        FieldError("OrderItems[1].Price", "column price is a text that is no number; expected a number"),
+    assert verdict.reject.errors == tuple(
+        FieldError(path, f"column {problem}: correct it in the source table")
+        for path, problem in (
+            ("TotalRevenue", "total_revenue is no finite number; expected a number"),
+            ("IsOrderCancelled", "is_order_cancelled is an integer; expected a boolean, 0 or 1, t or f"),
+            ("OrderItems[1].Sku", "sku is an object; expected a text or an integer"),
+            ("OrderItems[1].Price", "price is a text that is no number; expected a number"),
+        )
     )
 
 
@@ -474,6 +496,12 @@ def test_two_items_of_one_key_become_one() -> None:
     assert upsert.document["OrderItems"] == [first, {"ProductId": "P-1", "Sku": "s-1", "Quantity": 2, "Price": 10.5}]
     variants = [{"variant_id": "V-1", "sku": "S-1"}] * 2
     assert len(document(change(Entity.PRODUCTS, product_variants=variants), Entity.PRODUCTS)["ProductVariants"]) == 2
+
+
+def test_a_mean_is_one_of_decimals_and_not_of_doubles() -> None:
+    """(4 * 7.03 + 2.22) / 5 is 6.068; the doubles of the two prices have another mean."""
+    items = [{**ITEM, "quantity": 4, "price": 7.03}, {**ITEM, "quantity": 1, "price": 2.22}]
+    assert document(change(order_items=items))["OrderItems"][0]["Price"] == 6.068
 
 
 def test_where_quantities_cancel_out_the_mean_is_the_plain_one() -> None:

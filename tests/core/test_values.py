@@ -472,6 +472,7 @@ def test_whatever_json_a_column_holds_there_is_an_answer(kind: Kind, value: obje
     if bad is not None:
         assert bad.reason in (Reason.UNCONVERTIBLE, Reason.SCALE_UNKNOWN)
         assert "; expected " in bad.problem
+        assert ": " in bad.problem
         assert not isinstance(value, str) or len(value) < 30 or value not in bad.problem
 
 

@@ -121,14 +121,14 @@ def test_a_known_schema_changes_nothing_but_the_time(payloads: list[Any], name: 
 
 @pytest.mark.parametrize("schema", [envelope(DECIMAL), {**KEY, "parameters": {"x": "1", "payload": "y"}}])
 def test_what_follows_a_known_schema_is_looked_at_no_less(schema: dict[str, Any]) -> None:
-    """Another key, a blank, a cut end and an end that is cut so that it looks whole are what they are."""
+    """Another key, a blank, a cut end, another end and what is no number are what they are."""
     wire = JsonWire()
     record = encoded(schema, {"a": {}})
     first = wire.decode(record)
     assert first.value == {"a": {}}
     assert wire.decode(record + b" ") == first
     assert wire.decode(record[:-1] + b',"x":1}').value.keys() == {"schema", "payload", "x"}
-    for broken in (record[:-1], record[:-2], record + b"}"):
+    for broken in (record[:-1], record[:-2], record + b"}", record[:-1] + b"]", record.replace(b":{}}", b":NaN}")):
         with pytest.raises(Undecodable):
             wire.decode(broken)
 
@@ -141,6 +141,16 @@ def test_schemas_of_one_length_and_one_ending_are_not_confused() -> None:
         types = wire.decode(encoded(schema, {})).types
         assert types is not None
         assert types["n"].type == kind
+
+
+def test_a_record_with_two_schemas_teaches_nothing() -> None:
+    """The last one counts, so what stands before its payload says nothing of the records to come."""
+    wire = JsonWire()
+    plain = encoded(KEY, {"id": 1})
+    assert wire.decode(plain[:-1] + b',"schema":null}').types is None
+    other = json.dumps(envelope(DECIMAL)).encode()
+    assert (wire.decode(plain[:-1] + b',"schema":' + other + b"}").types or {}).keys() == {"price"}
+    assert (wire.decode(plain).types or {}).keys() == {"id"}
 
 
 def test_any_number_of_schemas_is_read() -> None:

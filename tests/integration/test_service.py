@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from connector_process import Connector, connector
 from kafka_broker import Raw
 
@@ -166,3 +168,24 @@ def test_a_missing_dead_letter_topic_halts_at_once(kafka: Broker) -> None:
         assert process.status()["halted"]["reason"] == "dead_letter_topic"
         assert process.stop() == 0, process.lines()
         assert not sandbox.requests
+
+
+def test_records_that_were_deleted_unread_are_told(kafka: Broker) -> None:
+    """If the topic's start lies beyond the committed offset, changes were missed: counted, and said with the remedy."""
+    shop = Customers(kafka)
+    kafka.produce(shop.topic, *map(_customer, range(3)))
+    with Sandbox(FREE) as sandbox:
+        with connector(kafka.bootstrap_servers, sandbox.url, shop.settings) as process:
+            process.wait_until(lambda: shop.settled(process, 3), "everything settled")
+            assert process.stop() == 0, process.lines()
+        kafka.produce(shop.topic, *map(_customer, range(3, 8)))
+        admin = AdminClient(kafka.client())
+        [deleted] = admin.delete_records([TopicPartition(shop.topic, 0, 7)]).values()
+        deleted.result(30)
+        with connector(kafka.bootstrap_servers, sandbox.url, shop.settings) as process:
+            process.wait_until(lambda: shop.settled(process, 8), "everything settled")
+            page = process.page("/metrics")
+            assert page is not None
+            assert f'connector_retention_gap_records_total{{topic="{shop.topic}"}} 4.0' in page.text
+            assert "snapshot" in process.lines()
+            assert process.stop() == 0, process.lines()
