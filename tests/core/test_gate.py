@@ -90,11 +90,11 @@ def test_marks_survive_the_commits_metadata(mark: Mark) -> None:
 @example('{"waiting_since":"nan"}')
 def test_foreign_metadata_is_never_taken_for_clean(metadata: str | None) -> None:
     """Whatever another tool left beside an offset says nothing about the server, unless it says so exactly."""
-    if '"clean"' not in (metadata or ""):
-        gate = known(Mark.decode(metadata))
-        assert gate.wait_until(P) > 100
-        assert not gate.farewell(P, 100.0, locked=False).clean
-    assert not Mark.decode(metadata).clean or '"clean":true' in (metadata or "").replace(" ", "")
+    mark = Mark.decode(metadata)
+    if not mark.clean and mark.waiting_since is None:
+        assert known(mark).wait_until(P) == 160.0
+        assert not known(mark).farewell(P, 159.0, locked=False).clean
+    assert not mark.clean or '"clean":true' in (metadata or "").replace(" ", "")
 
 
 def test_positions_that_go_back_close_the_gate_for_a_while() -> None:
