@@ -196,10 +196,7 @@ class Ownership:
             partition, position = item.partition, item.position
         else:
             partition, position = Partition(item.topic, item.partition), item.offset + 1
-        if self._offsets.position(partition) is None and partition not in self._offsets.partitions:
-            return None
-        self._offsets.advance(partition, position)
-        return partition
+        return partition if self._offsets.advance(partition, position) else None
 
     def passes(self, partition: Partition) -> None:
         """Let the partition through the gate if it has been read far enough; after its records were taken in."""

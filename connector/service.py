@@ -209,7 +209,7 @@ class Service:
 
     def _take(self, record: Record, partition: Partition, now: float) -> Taken:
         entity = self._entities[record.topic]
-        taken = self._intake.take(record, now)
+        taken = self._intake.take(record, partition, now)
         if taken.reject is not None:
             self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
         elif taken.outcome == "coalesced":

@@ -84,8 +84,8 @@ class Entry:
 
     def weight(self) -> int:
         """About the memory that the entry takes, in bytes."""
-        parts = (self.record.key, self.record.value, self.state.document)
-        return _OVERHEAD + sum(len(part) for part in parts if part is not None)
+        record = self.record
+        return _OVERHEAD + len(record.key or b"") + len(record.value or b"") + len(self.state.document or b"")
 
 
 class Line:

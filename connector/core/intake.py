@@ -74,9 +74,8 @@ class Intake:
         self._suppress = suppress
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
 
-    def take(self, record: Record, now: float) -> Taken:
-        """Take a record in."""
-        partition = Partition(record.topic, record.partition)
+    def take(self, record: Record, partition: Partition, now: float) -> Taken:
+        """Take a record of the partition in."""
         deleted = self._deleted.pop(partition, None)
         if record.value is None and record.key is not None and deleted == record.key:
             return Taken("tombstone", Op.DELETE.value)
@@ -109,11 +108,11 @@ class Intake:
             verdict = mapping.map(event, suppress=False)
         match verdict:
             case Upsert():
-                return self._upsert(event, entity, verdict, now, fresh=fresh)
+                return self._upsert(event, partition, entity, verdict, now, fresh=fresh)
             case Delete(id=identifier):
-                return self._put(event, Key(entity, identifier), GONE, now)
+                return self._put(event, partition, Key(entity, identifier), GONE, now)
             case Withhold(id=identifier, reason=reason):
-                self._put(event, Key(entity, identifier), NOTHING, now)
+                self._put(event, partition, Key(entity, identifier), NOTHING, now)
                 return Taken("withheld", event.op.value, withheld=reason)
             case Refused(reject=reject):
                 return Taken("dead_letter", event.op.value, reject)
@@ -122,14 +121,16 @@ class Intake:
             case _:
                 assert_never(verdict)
 
-    def _upsert(self, event: ChangeEvent, entity: Entity, upsert: Upsert, now: float, *, fresh: bool) -> Taken:
+    def _upsert(  # noqa: PLR0913 (an event taken apart)
+        self, event: ChangeEvent, partition: Partition, entity: Entity, upsert: Upsert, now: float, *, fresh: bool
+    ) -> Taken:
         key = Key(entity, upsert.id)
         judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
         if isinstance(judged, Reject):
             return Taken("dead_letter", event.op.value, judged)
         document = encode(judged)
         state = State(document=document, stale=upsert.held)
-        taken = self._put(event, key, state, now, created=fresh and event.op is Op.CREATE)
+        taken = self._put(event, partition, key, state, now, created=fresh and event.op is Op.CREATE)
         if upsert.merged_items or upsert.rounded:
             return Taken(taken.outcome, taken.op, merged_items=upsert.merged_items, rounded=upsert.rounded)
         return taken
@@ -139,9 +140,11 @@ class Intake:
         known: dict[str, Any] = {} if document is None else json.loads(document)
         return known
 
-    def _put(self, event: ChangeEvent, key: Key, state: State, now: float, *, created: bool = False) -> Taken:
+    def _put(  # noqa: PLR0913 (an event taken apart)
+        self, event: ChangeEvent, partition: Partition, key: Key, state: State, now: float, *, created: bool = False
+    ) -> Taken:
         committed_ms = None if event.snapshot else event.committed_ms
-        change = Change(key, state, event.record, event.snapshot, created, committed_ms)
+        change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value)
 
 

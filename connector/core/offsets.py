@@ -68,9 +68,15 @@ class Offsets:
     def partitions(self) -> tuple[Partition, ...]:
         return tuple(self._tenures)
 
-    def advance(self, partition: Partition, position: int) -> None:
-        """The next record to read is `position`. Gaps are legal, and so is reading something again."""
-        self._tenures[partition].position = position
+    def advance(self, partition: Partition, position: int) -> bool:
+        """The next record to read is `position`; False for a partition without a tenure.
+
+        Gaps are legal, and so is reading something again.
+        """
+        tenure = self._tenures.get(partition)
+        if tenure is not None:
+            tenure.position = position
+        return tenure is not None
 
     def position(self, partition: Partition) -> int | None:
         """Return the next offset to read, None before anything is known."""

@@ -58,7 +58,7 @@ class Pending:
                 created=change.created and not flying,
                 committed_ms=change.committed_ms,
             )
-            self._cover(entry)
+            self._cover(entry, change)
             self._wait(entry)
         return True
 
@@ -75,13 +75,12 @@ class Pending:
         waiting.isolating = False
         if waiting.committed_ms is None:
             waiting.committed_ms = change.committed_ms
-        self._cover(waiting)
+        self._cover(waiting, change)
         self._wait(waiting)
 
-    def _cover(self, entry: Entry) -> None:
-        partition = Partition(entry.record.topic, entry.record.partition)
-        if partition not in entry.tickets:
-            entry.tickets[partition] = self._offsets.hold(partition, entry.record.offset)
+    def _cover(self, entry: Entry, change: Change) -> None:
+        if change.partition not in entry.tickets:
+            entry.tickets[change.partition] = self._offsets.hold(change.partition, change.record.offset)
 
     # What is known
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connector.core.events import Entity
 
 if TYPE_CHECKING:
-    from connector.core.events import Record
+    from connector.core.events import Partition, Record
 
 ItemKey = tuple[str, ...]
 """What names an item within its document: (ProductId, Sku) of an order, (VariantId,) of a product."""
@@ -78,6 +78,7 @@ class Change:
     key: Key
     state: State
     record: Record
+    partition: Partition
     snapshot: bool = False
     created: bool = False
     committed_ms: int | None = None

@@ -1,180 +1,223 @@
 """What the whole path costs, against consuming and decoding alone: CPU seconds of this process, both in one run.
 
-`python -m benchmarks.path 60000`, from the folder `tests` (with `PYTHONPATH=.:..`), prints a table.
+From the project's folder: `PYTHONPATH=tests python -m benchmarks.path`, with `--profile` for where the time goes.
+`TEST_KAFKA_BOOTSTRAP_SERVERS` names a broker; without it one is started.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import cProfile
+import gc
+import os
+import pstats
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafka_broker import Broker, Raw
+import httpx
+from benchmarks.changes import changes
+from confluent_kafka import Consumer, KafkaException
+from kafka_broker import Broker
 
-from connector.adapters.kafka import End, KafkaSource
 from connector.commands.run import build, collect_rarely
 from connector.core import debezium
+from connector.core.events import ChangeEvent, Partition, Record
 from connector.core.wire import JsonWire
 from connector.metrics import Metrics
 from connector.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from connector.core.events import Partition
+    from confluent_kafka import Message
+    from kafka_broker import Committed
 
-_SERVER = """
-import json, socketserver
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    def do_POST(self):
-        count = self.rfile.read(int(self.headers["content-length"])).count(b'"CustomerId"')
-        body = json.dumps({"success": True, "message": "Saved.", "data": {"count": count}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *args): pass
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
-"""
+_PATIENCE = 300.0
+_SERVER = Path(__file__).with_name("accepting_server.py")
 
 
-class _Nobody:
-    """An owner of partitions who does nothing about it."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the side that only decodes did: the changes that it understood, and CPU seconds."""
 
-    def assigned(self, partitions: Sequence[Partition]) -> None:
-        pass
-
-    revoked = lost = assigned
-
-
-def customers(count: int) -> list[Raw]:
-    """Changes of as many customers, each of its own, as Debezium writes them without schemas."""
-    return [Raw(json.dumps(_event(number)).encode(), b'{"customer_id":"C-%06d"}' % number) for number in range(count)]
+    events: int
+    cpu: float
 
 
-def _event(number: int) -> dict[str, object]:
-    row = {
-        "customer_id": f"C-{number:06d}",
-        "email": f"customer.{number}@example.com",
-        "name": "Ada",
-        "surname": f"Number {number}",
-        "phone": f"+1555{number:07d}",
-        "language": "en-US",
-        "username": f"user_{number}",
-        "email_optin": True,
-        "sms_optin": False,
-        "whatsapp_optin": None,
-        "app_push_optin": True,
-        "gdpr_optin": True,
-        "is_excluded": False,
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the whole path did: what the API holds and what is committed at the end; CPU and wall seconds."""
+
+    held: dict[str, str]
+    committed: Committed
+    cpu: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """A topic with `count` changes in its one partition, and what the connector needs beside it."""
+
+    kafka: Broker
+    changes: str
+    letters: str
+    count: int
+
+
+def prepare(kafka: Broker, count: int) -> Topics:
+    topics = Topics(kafka, kafka.topic("customers"), kafka.topic("dead-letters"), count)
+    kafka.produce(topics.changes, *changes(count))
+    return topics
+
+
+def consume_and_decode(topics: Topics) -> Decoded:
+    """Read the topic with a plain consumer and decode its records, nothing else."""
+    name = f"decode.{topics.changes}"
+    consumer = Consumer(topics.kafka.client(group_id=name, auto_offset_reset="earliest", enable_auto_commit=False))
+    wire, read, events = JsonWire(), 0, 0
+    gc.collect()
+    began, deadline = _cpu(), time.monotonic() + _PATIENCE
+    consumer.subscribe([topics.changes])
+    while read < topics.count:
+        _check(deadline)
+        for message in consumer.consume(1000, 0.1):
+            record = _record(message)
+            event = debezium.parse(record, wire.decode(record.key), wire.decode(record.value))
+            events += isinstance(event, ChangeEvent)
+            read += 1
+    consumer.close()
+    return Decoded(events, _cpu() - began)
+
+
+def deliver(topics: Topics, group: str, profile: cProfile.Profile | None = None) -> Delivered:
+    """Let the service bring everything to an API, and commit it: from its start to the end of its stop."""
+    with _server() as url:
+        service, sender = build(load(_environment(topics, group, url)), Metrics())
+        gc.collect()
+        began, clock = _cpu(), time.monotonic()
+        if profile is not None:
+            profile.enable()
+        service.start()
+        while service.settled() < topics.count:
+            _check(clock + _PATIENCE)
+            service.step()
+        service.stop()
+        if profile is not None:
+            profile.disable()
+        cpu, wall = _cpu() - began, time.monotonic() - clock
+        sender.close()
+        held: dict[str, str] = httpx.get(url, timeout=_PATIENCE).json()
+    return Delivered(held, topics.kafka.committed(group)[Partition(topics.changes, 0)], cpu, wall)
+
+
+def _environment(topics: Topics, group: str, url: str) -> dict[str, str]:
+    """Settings under which no limit binds."""
+    return {
+        "REPLENIT_TENANT_ID": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        "REPLENIT_API_KEY": "c2VjcmV0",
+        "REPLENIT_BASE_URL": url,
+        "KAFKA_BOOTSTRAP_SERVERS": topics.kafka.bootstrap_servers,
+        "KAFKA_GROUP_ID": group,
+        "TOPIC_CUSTOMERS": topics.changes,
+        "DEAD_LETTER_TOPIC": topics.letters,
+        "RATE_LIMIT_PER_MINUTE": "1000000",
+        "RATE_LIMIT_PER_HOUR": "1000000",
     }
-    source = {
-        "version": "3.7.0.Final",
-        "connector": "postgresql",
-        "name": "shop",
-        "ts_ms": 1795419839092,
-        "snapshot": "false",
-        "db": "shop",
-        "sequence": json.dumps([str(number * 100), str(number * 100 + 50)]),
-        "ts_us": 1795419839092894,
-        "ts_ns": 1795419839092894000,
-        "schema": "shop",
-        "table": "customers",
-        "txId": 745 + number,
-        "lsn": number * 100 + 50,
-        "xmin": None,
-    }
-    times = {"ts_ms": 1795419840623, "ts_us": 1795419840623404, "ts_ns": 1795419840623404150}
-    return {"before": None, "after": row, "source": source, "transaction": None, "op": "c", **times}
-
-
-def consume_and_decode(properties: Mapping[str, str], topic: str, count: int) -> float:
-    """CPU seconds of reading the topic and decoding its records, nothing else."""
-    source, wire, seen = KafkaSource(properties, f"decode.{topic}", [topic]), JsonWire(), 0
-    source.subscribe(_Nobody(), lambda _: None)
-    began = _cpu()
-    while seen < count:
-        for item in source.poll(1000, 0.1):
-            if not isinstance(item, End):
-                debezium.parse(item, wire.decode(item.key), wire.decode(item.value))
-                seen += 1
-    spent = _cpu() - began
-    source.close()
-    return spent
-
-
-def whole_path(environment: Mapping[str, str], count: int) -> tuple[float, float]:
-    """CPU and wall seconds of the service from its first turn until everything is settled."""
-    service, sender = build(load(environment), Metrics())
-    service.start()
-    began, clock = _cpu(), time.monotonic()
-    while service.settled() < count:
-        service.step()
-    spent = _cpu() - began, time.monotonic() - clock
-    service.stop()
-    sender.close()
-    return spent
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """An API that accepts everything at once, in a process of its own."""
-    with subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        process.kill()
+def _server() -> Iterator[str]:
+    """Start the API in a process of its own; give its address."""
+    with subprocess.Popen([sys.executable, _SERVER], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
 
 
-def measure(kafka: Broker, count: int) -> dict[str, float]:
-    """Both sides on the same records."""
-    topic, letters = kafka.topic("customers"), kafka.topic("dead-letters")
-    kafka.produce(topic, *customers(count))
-    collect_rarely()
-    properties = {"bootstrap.servers": kafka.bootstrap_servers}
-    decode = consume_and_decode(properties, topic, count)
-    with server() as url:
-        environment = {
-            "REPLENIT_TENANT_ID": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
-            "REPLENIT_API_KEY": "c2VjcmV0",
-            "REPLENIT_BASE_URL": url,
-            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            "KAFKA_GROUP_ID": f"whole.{topic}",
-            "TOPIC_CUSTOMERS": topic,
-            "DEAD_LETTER_TOPIC": letters,
-            "RATE_LIMIT_PER_MINUTE": "1000000",
-            "RATE_LIMIT_PER_HOUR": "1000000",
-        }
-        whole, wall = whole_path(environment, count)
-    return {"decode": decode, "whole": whole, "wall": wall}
+def _record(message: Message) -> Record:
+    """As much of a message as decoding asks for."""
+    topic, partition, offset, error = message.topic(), message.partition(), message.offset(), message.error()
+    if error is not None:
+        raise KafkaException(error)
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    return Record(topic, partition, offset, message.key(), message.value())
+
+
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError(f"not done after {_PATIENCE:.0f} s")
 
 
 def _cpu() -> float:
+    """User and system seconds of this process, all of its threads included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Start a broker, measure, and print."""
-    from kafka_jars import JarNode  # noqa: PLC0415 (it takes a while)
+def _compare(topics: Topics, rounds: int) -> None:
+    """Measure both sides by turns, and print a row a round and the medians."""
+    decoded, delivered = [], []
+    print("       decode only   whole path  (µs of CPU a record)   ratio")
+    for round_ in range(1, rounds + 1):
+        one, other = consume_and_decode(topics), deliver(topics, f"whole.{round_}.{topics.changes}")
+        decoded.append(one.cpu)
+        delivered.append(other.cpu)
+        _row(str(round_), one.cpu, other.cpu, topics.count)
+    _row("median", statistics.median(decoded), statistics.median(delivered), topics.count)
 
-    count = int(sys.argv[1])
+
+def _row(name: str, decode: float, whole: float, count: int) -> None:
+    print(f"{name:<6} {decode / count * 1e6:11.1f} {whole / count * 1e6:12.1f} {'':26} {whole / decode:5.2f}")
+
+
+def _profile(topics: Topics) -> None:
+    """Print where the loop's thread spends its time; the profiler itself more than doubles it."""
+    profile = cProfile.Profile()
+    deliver(topics, f"profiled.{topics.changes}", profile)
+    pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+
+
+@contextmanager
+def _broker() -> Iterator[Broker]:
+    given = os.environ.get("TEST_KAFKA_BOOTSTRAP_SERVERS")
+    if given:
+        broker = Broker(given)
+        yield broker
+        broker.delete_topics(*broker.topics)
+        return
+    from kafka_jars import JarNode  # noqa: PLC0415 (slow)
+
     node = JarNode()
     try:
-        found = measure(node.broker, count)
+        yield node.broker
     finally:
         node.close()
-    for name in ("decode", "whole"):
-        print(f"{name:<8} {found[name]:6.2f} s CPU  {found[name] / count * 1e6:6.1f} µs a record")  # noqa: T201
-    print(f"ratio    {found['whole'] / found['decode']:6.2f}    ({found['wall']:.1f} s in all)")  # noqa: T201
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records", type=int, nargs="?", default=72_000, help="a sixth of them are updates")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="profile the whole path instead")
+    arguments = parser.parse_args()
+    collect_rarely()  # as `run` does, and for both sides
+    with _broker() as kafka:
+        topics = prepare(kafka, arguments.records)
+        if arguments.profile:
+            _profile(topics)
+        else:
+            _compare(topics, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Desk:
             record = Record(P.topic, P.number, self._next, b"k", b"v")
             self._next += 1
             document = json.dumps({"OrderId": identifier, "OrderItems": []}).encode()
-            self.pending.put(Change(Key(entity, identifier), state or State(document=document), record), self.now)
+            self.pending.put(Change(Key(entity, identifier), state or State(document=document), record, P), self.now)
 
     def poll(self, patience: float) -> Batch | None:
         """The next batch, once its time has come within so many seconds."""

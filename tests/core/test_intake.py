@@ -50,7 +50,7 @@ class Shop:
         encoded_key, encoded = (None if part is None else json.dumps(part).encode() for part in (key, value))
         record = Record(TOPIC, 0, self._offset, encoded_key, encoded)
         self._offset += 1
-        return self.intake.take(record, 0.0)
+        return self.intake.take(record, P, 0.0)
 
     def event(self, op: str, after: Any, before: Any = None, connector: str = "postgresql", key: Any = "o1") -> Taken:  # noqa: ANN401
         source = {"connector": connector, "sequence": f'["{self._offset}","{self._offset}"]', "ts_ms": 5}

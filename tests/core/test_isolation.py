@@ -40,7 +40,7 @@ class Api:
     def put(self, identifier: str) -> None:
         record = Record(P.topic, P.number, self._next, b"k", b"v")
         self._next += 1
-        change = Change(Key(Entity.ORDERS, identifier), State(document=b'{"OrderItems":[]}'), record)
+        change = Change(Key(Entity.ORDERS, identifier), State(document=b'{"OrderItems":[]}'), record, P)
         self.pending.put(change, now=float(self._next))
 
     def refuses(self, entries: list[Entry]) -> bool:

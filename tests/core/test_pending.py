@@ -42,7 +42,7 @@ class Work:
     def put(self, state: State, key: Key = KEY, *, created: bool = False, snapshot: bool = False) -> int:
         offset, self.next = self.next, self.next + 1
         record = Record(P.topic, P.number, offset, b"k", b"v")
-        self.pending.put(Change(key, state, record, snapshot, created), now=float(offset))
+        self.pending.put(Change(key, state, record, P, snapshot, created), now=float(offset))
         self.offsets.advance(P, self.next)
         return offset
 
