@@ -7,6 +7,8 @@ import random
 import pytest
 from simulation import World
 
+from connector.core.events import Partition
+
 SEEDS = range(6)
 
 
@@ -149,9 +151,12 @@ def test_dead_letters_that_are_refused_halt_and_are_written_later() -> None:
     world = World(4)
     world.write("customers", "c1")
     world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
-    world.faults.letters_refused = True
+    place = Partition("shop.customers", 0)
+    bad = len(world.log[place]) - 1
     service = world.service()
+    world.faults.letters_refused = True
     assert not world.run(service, 600, world.settled)
+    assert place not in world.committed or world.committed[place].offset <= bad
     world.faults.letters_refused = False
     assert world.run(service, 1800, world.settled)
     assert [letter.record.value for letter in world.letters] == [b"no json"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from connector.core import documents
 from connector.core.events import ChangeEvent, ColumnType, Entity, FieldError, Op, Reason, Reject
@@ -53,7 +53,8 @@ class Options:
 _OBJECTS = converter(Kind.OBJECTS, None).convert
 
 
-class _Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Rule:
     """What feeds a field. `plain`: values of exactly this type need no conversion.
 
     `default`: what a NULL is sent as, where the API documents a default.
@@ -228,11 +229,10 @@ class Mapping:
         untold: list[_Rule] = []
         get = row.get
         for rule in rules:
-            name, column, plain, convert, default = rule
-            value = get(column, _ABSENT)
+            value = get(rule.column, _ABSENT)
             kind = type(value)
-            if kind is plain and (kind is not str or value not in UNAVAILABLE_TEXTS):
-                document[name] = value
+            if kind is rule.plain and (kind is not str or value not in UNAVAILABLE_TEXTS):
+                document[rule.field] = value
                 continue
             if value is _ABSENT:
                 continue
@@ -241,14 +241,14 @@ class Mapping:
                     untold.append(rule)
                     continue
                 try:
-                    value = convert(value, notes)
+                    value = rule.convert(value, notes)
                 except BadValue as bad:
-                    notes.errors.append((bad.reason, FieldError(name, f"column {column} {bad.problem}")))
+                    notes.errors.append((bad.reason, FieldError(rule.field, f"column {rule.column} {bad.problem}")))
                     continue
             if value is not None:
-                document[name] = value
-            elif default is not None or self._nulls:
-                document[name] = default
+                document[rule.field] = value
+            elif rule.default is not None or self._nulls:
+                document[rule.field] = rule.default
         return document, untold
 
     def _convert_parts(self, parts: list[dict[str, Any]], notes: Notes) -> list[dict[str, Any]]:
