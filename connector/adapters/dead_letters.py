@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from connector import logs
-from connector.adapters.kafka import LIBRDKAFKA, REQUEST_TIMEOUT, common_properties, wrong_properties
+from connector.adapters.kafka import LIBRDKAFKA, QUIET, REQUEST_TIMEOUT, common_properties, wrong_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LOG = logs.get("dead_letters")
 
 _DEFAULTS = {
+    **QUIET,
     "message.max.bytes": "20971520",
     "compression.type": "lz4",
     "linger.ms": "5",
@@ -43,7 +44,7 @@ class DeadLetterTopic:
         self._topic = topic
         self._properties = {**_DEFAULTS, **common, **_LOCKED}
         self._producer = self._start()
-        self._admin = AdminClient({**common}, logger=LIBRDKAFKA)
+        self._admin = AdminClient({**QUIET, **common}, logger=LIBRDKAFKA)
 
     def _start(self) -> Producer:
         with wrong_properties():

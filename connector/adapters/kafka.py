@@ -7,6 +7,7 @@ it is kept and raised once librdkafka has returned.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 _LOG = logs.get("kafka")
 LIBRDKAFKA = logging.getLogger("librdkafka")
 
+QUIET = {"log_level": "2"}
+"""librdkafka's own lines repeat what its callbacks tell, several times a second while a broker is away."""
+
 _DEFAULTS = {
+    **QUIET,
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": "10000",
     "queued.max.messages.kbytes": "16384",
@@ -137,11 +142,12 @@ class KafkaSource:
         self._topics = list(topics)
         self._failure: BaseException | None = None
         self._partition_counts: dict[str, int] = {}
+        self._repeats = logs.Repeats()
         self._committed: Callable[[Mapping[Partition, bool]], None] = lambda _: None
         own = {"error_cb": self._error, "on_commit": self._on_commit}
         with wrong_properties():
             self._consumer = Consumer({**consumer_properties(properties, group_id), **own}, logger=LIBRDKAFKA)
-        self._admin = AdminClient({**common_properties(properties)}, logger=LIBRDKAFKA)
+        self._admin = AdminClient({**QUIET, **common_properties(properties)}, logger=LIBRDKAFKA)
 
     def subscribe(self, owner: Owner, committed: Callable[[Mapping[Partition, bool]], None]) -> None:
         """Join the group. `committed` hears of every asynchronous commit: partition → whether it succeeded."""
@@ -169,7 +175,7 @@ class KafkaSource:
             low = self._offsets(asked, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
             high = self._offsets(asked, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         except KafkaException as error:
-            _LOG.warning("kafka_error", f"Kafka did not say where the partitions begin and end: {error}")
+            self._warn("no answer about offsets", error.args[0].str())
             return {}
         found = {}
         for place in committed:
@@ -259,14 +265,19 @@ class KafkaSource:
             return End(Partition(topic, number), offset)
         if error.fatal():
             raise PlatformError(f"Kafka: {error.str()}. The process must start anew.")
-        _LOG.warning("kafka_error", f"Kafka: {error.str()}", topic=message.topic())
+        self._warn(f"{error.name()} {message.topic()}", error.str())
         return None
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal():
             self._failure = PlatformError(f"Kafka: {error.str()}. The process must start anew.")
         else:
-            _LOG.warning("kafka_error", f"Kafka: {error.str()}")
+            self._warn(error.name(), error.str())
+
+    def _warn(self, kind: str, words: str) -> None:
+        """Say what Kafka does not do, once a minute for each kind of it."""
+        if times := self._repeats.admit("kafka_error", kind, time.monotonic()):
+            _LOG.warning("kafka_error", f"Kafka: {words}. It is tried again.", kind=kind, times=times)
 
     def _on_commit(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         failed = error is not None

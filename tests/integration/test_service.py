@@ -146,6 +146,7 @@ def test_a_broker_that_is_down_is_waited_for(own_kafka: Node) -> None:
     own_kafka.stop()
     with Sandbox(FREE) as sandbox, connector(own_kafka.broker.bootstrap_servers, sandbox.url, shop.settings) as process:
         process.wait_until(lambda: "ready" in process.status(), "the status page")
+        process.wait_until(lambda: "kafka_error" in process.lines(), "the fault is told")
         assert not sandbox.requests
         own_kafka.start()
         process.wait_until(lambda: shop.settled(process, 5), "everything settled")
@@ -156,6 +157,8 @@ def test_a_broker_that_is_down_is_waited_for(own_kafka: Node) -> None:
         assert process.stop() == 0, process.lines()
         assert len(sandbox.state["customers"]) == 9
         assert sandbox.broken_promises == []
+        told = [line for line in process.lines().splitlines() if "kafka_error" in line or '"library"' in line]
+        assert len(told) <= 6, told  # not once a second, for each client and broker
 
 
 def test_a_missing_dead_letter_topic_halts_at_once(kafka: Broker) -> None:
