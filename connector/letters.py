@@ -58,6 +58,11 @@ class Letters:
         """Letters that the broker has not confirmed."""
         return self._under_way + len(self._unwritten)
 
+    @property
+    def unwritten(self) -> int:
+        """Letters that the topic has refused, to be written again."""
+        return len(self._unwritten)
+
     def write(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
         self,
         record: Record,
@@ -89,7 +94,7 @@ class Letters:
     def rewrite(self) -> None:
         """Write again what the topic did not take."""
         again, self._unwritten = self._unwritten, []
-        if again:
+        if again and not self._under_way:  # what is under way would be thrown out
             self._topic.restart()
         for letter, tickets, entity, reject in again:
             self._write(letter, tickets, entity, reject)

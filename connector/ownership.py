@@ -33,7 +33,7 @@ class Source(Protocol):
     def poll(self, limit: int, timeout: float) -> list[Record | End]: ...
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]: ...
     def high_watermark(self, partition: Partition) -> int | None: ...
-    def partition_count(self, topic: str) -> int | None: ...
+    def partition_count(self, topic: str) -> int: ...
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool: ...
     def pause(self, partitions: Iterable[Partition]) -> None: ...
     def resume(self, partitions: Iterable[Partition]) -> None: ...
@@ -80,6 +80,7 @@ class Ownership:
         self._paused: set[Partition] = set()
         self._ask_at = 0.0
         self._commit_at = 0.0
+        self._announce_at = 0.0  # after a commit that failed, a pause
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -127,6 +128,7 @@ class Ownership:
         for partition, succeeded in outcome.items():
             if not succeeded:
                 self._said.pop(partition, None)
+                self._announce_at = self._clock() + COMMIT_INTERVAL
             elif partition in self._announcing:
                 self._announced.add(partition)
             self._announcing.discard(partition)
@@ -159,6 +161,7 @@ class Ownership:
         for partition, bounds in found.items():
             self._gate.know(partition, bounds.high, bounds.mark, self._wall())
             self._source.resume([partition])
+            self._paused.discard(partition)
             self._begin(partition, bounds, now)
         return bool(found)
 
@@ -222,7 +225,8 @@ class Ownership:
                 continue
             owned = self.partitions_of(entity) if self._pending.entries(entity) else []
             unsaid = [partition for partition in owned if partition not in self._announced]
-            self._announce([partition for partition in unsaid if partition not in self._under_way])
+            if now >= self._announce_at:
+                self._announce([partition for partition in unsaid if partition not in self._under_way])
             if not unsaid:
                 ready.add(entity)
         return ready

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from connector import __version__
 from connector.core.entries import QUEUES, Lane
 from connector.core.halts import REMEDIES
+from connector.core.outcomes import HaltReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -74,6 +75,9 @@ class Report:
             metrics.oldest_unacked.labels(entity).set((self._pending.oldest_commit_ms(entity) or 0) / 1000)
         if not any(self._pending.entries(entity) for entity in self._settings.topics):
             self._progress_at = self._wall()
+        halt = self._dispatch.halt
+        for reason in HaltReason:
+            metrics.halted.labels(reason).set(halt is not None and halt.reason is reason)
         metrics.last_progress.set(self._progress_at)
         metrics.backlog_drain.set(self._drain_seconds())
         metrics.tokens.labels("bucket").set(self._budget.tokens(now))

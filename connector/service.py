@@ -140,6 +140,7 @@ class Service:
         self._full: set[Entity] = set()
         self._stopping = False
         self._checked_letters = False
+        self._letters_mended = False
         self._wait = 0.0
         self._turned_at = self._publish_at = now
         self.heartbeat = now
@@ -345,31 +346,44 @@ class Service:
             self._recovered(follows.recovered, now)
 
     def _mend(self, now: float) -> None:
-        """Serve the dead-letter topic; while it takes nothing, try it again when the time has come."""
+        """Serve the dead-letter topic; while it takes nothing, try it again when the time has come.
+
+        The halt ends once it has taken what it refused. What was refused during another halt goes when that ends.
+        """
         self._letters.serve()
         halt = self._dispatch.halt
-        if halt is not None and halt.reason is HaltReason.DEAD_LETTER_TOPIC and now >= halt.next_probe:
-            why = self._letters.missing()
-            if why is None:
+        if halt is None:
+            if self._letters.unwritten:
+                self._letters.rewrite()
+        elif halt.reason is HaltReason.DEAD_LETTER_TOPIC:
+            if now >= halt.next_probe:
+                halt.postpone(now)
+                self._retry_letters(halt)
+            if self._letters_mended and not self._letters.unconfirmed:
                 self._dispatch.resume()
                 self._recovered(halt, now)
-                self._letters.rewrite()
-            else:
-                halt.detail = why
-                halt.postpone(now)
+
+    def _retry_letters(self, halt: Halt) -> None:
+        why = self._letters.missing()
+        self._letters_mended = why is None
+        if why is None:
+            self._letters.rewrite()
+        else:
+            halt.detail = why
 
     def _check_letters(self, now: float) -> None:
         why = self._letters.missing()
+        self._letters_mended = why is None
         if why is not None and (halt := self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, now, why)) is not None:
             self._halted(halt)
 
     def _letters_refused(self, why: str) -> None:
+        self._letters_mended = False
         halt = self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why)
         if halt is not None:
             self._halted(halt)
 
     def _halted(self, halt: Halt) -> None:
-        self._metrics.halted.labels(halt.reason).set(1)
         remedy = REMEDIES[halt.reason]
         _LOG.error(
             "halted",
@@ -379,8 +393,6 @@ class Service:
         )
 
     def _recovered(self, halt: Halt, now: float) -> None:
-        for reason in HaltReason:
-            self._metrics.halted.labels(reason).set(0)
         _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.since))
 
     # Handing over

@@ -64,6 +64,7 @@ class Faults:
     names_bad: bool = True
     poisoned: set[tuple[str, str]] = field(default_factory=set)
     letters_refused: bool = False
+    letters_topic_shown: bool = False
 
 
 class World:
@@ -80,6 +81,8 @@ class World:
         self.versions: Counter[tuple[str, str]] = Counter()
         self.committed: dict[Partition, Commit] = {}
         self.letters: list[DeadLetter] = []
+        self.letters_tried = 0
+        self.bounds_known_at = 0.0
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -374,6 +377,8 @@ class SimulatedSource:
 
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
         committed = self._world.committed
+        if self._world.now < self._world.bounds_known_at:
+            return {}
         return {
             partition: Bounds(
                 0,
@@ -387,7 +392,7 @@ class SimulatedSource:
     def high_watermark(self, partition: Partition) -> int | None:
         return len(self._world.log[partition])
 
-    def partition_count(self, topic: str) -> int | None:
+    def partition_count(self, topic: str) -> int:
         return sum(partition.topic == topic for partition in self._world.log)
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
@@ -443,9 +448,11 @@ class SimulatedTopic:
         self._under_way: list[tuple[DeadLetter, Callable[[str | None], None]]] = []
 
     def missing(self) -> str | None:
-        return "it does not exist" if self._world.faults.letters_refused else None
+        faults = self._world.faults
+        return "it does not exist" if faults.letters_refused and not faults.letters_topic_shown else None
 
     def write(self, letter: DeadLetter, done: Callable[[str | None], None]) -> None:
+        self._world.letters_tried += 1
         self._under_way.append((letter, done))
 
     def serve(self, timeout: float = 0.0) -> None:

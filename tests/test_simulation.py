@@ -212,3 +212,47 @@ def test_a_full_entity_pauses_and_the_others_go_on() -> None:
     assert world.run(service, 120, lambda: "o1" in world.server.state["orders"])
     assert world.run(service, 600, world.settled)
     assert _verdict(world) == []
+
+
+def test_a_dead_letter_refused_during_another_halt_is_written_after_it() -> None:
+    """Two things broken at once, mended one after the other: nothing stays behind for ever."""
+    world = World(8)
+    world.faults.unauthorized = True
+    world.write("customers", "c1")
+    service = world.service()
+    assert world.run(service, 120, lambda: bool(service.status.get("halted")))
+    world.faults.letters_refused = True
+    world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
+    service = world.service()  # it reads up to its watermark, halted or not
+    world.run(service, 300)
+    world.faults.unauthorized = False
+    world.run(service, 1800)
+    world.faults.letters_refused = False
+    assert world.run(service, 3600, world.settled)
+    assert [letter.record.value for letter in world.letters] == [b"no json"]
+    assert _verdict(world) == []
+
+
+def test_probes_of_a_denied_dead_letter_topic_become_rare() -> None:
+    """While it takes nothing it is tried after 1, 2, 4, 8 and then every 15 minutes."""
+    world = World(9)
+    world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
+    service = world.service()
+    world.faults.letters_refused = True
+    world.faults.letters_topic_shown = True
+    world.run(service, 3600)
+    assert 4 <= world.letters_tried <= 9
+    world.faults.letters_refused = False
+    assert world.run(service, 1000, world.settled)
+
+
+def test_a_partition_that_is_known_late_is_paused_all_the_same() -> None:
+    """What is full stays bounded even if Kafka is slow to say where the partitions end."""
+    world = World(10)
+    for number in range(20_000):
+        world.write("customers", f"c{number}")
+    world.faults.down = True
+    world.bounds_known_at = world.now + 3
+    service = world.service(PENDING_MAX_KEYS="500")
+    world.run(service, 60)
+    assert service.status["lanes"]["customers"]["waiting"] <= 4500  # type: ignore[index]

@@ -171,6 +171,7 @@ class KafkaSource:
         if not asked:
             return {}
         try:
+            self._count_partitions({partition.topic for partition in asked})
             committed = self._consumer.committed(list(asked.values()), timeout=REQUEST_TIMEOUT)
             low = self._offsets(asked, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
             high = self._offsets(asked, OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -214,15 +215,18 @@ class KafkaSource:
             return None
         return high if high >= 0 else None
 
-    def partition_count(self, topic: str) -> int | None:
-        """How many partitions the topic has, as far as Kafka said so once; None if it does not answer."""
-        if topic not in self._partition_counts:
-            try:
-                partitions = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics[topic].partitions
-            except (KafkaException, KeyError):
-                return None
-            self._partition_counts[topic] = len(partitions)
-        return self._partition_counts[topic]
+    def partition_count(self, topic: str) -> int:
+        """How many partitions the topic has, as Kafka said once. Raises PlatformError if it does not answer."""
+        try:
+            self._count_partitions([topic])
+            return self._partition_counts[topic]
+        except (KafkaException, KeyError) as error:
+            raise PlatformError(f"Kafka does not say how many partitions {topic} has") from error
+
+    def _count_partitions(self, topics: Iterable[str]) -> None:
+        if not self._partition_counts.keys() >= set(topics):
+            known = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+            self._partition_counts.update({name: len(topic.partitions) for name, topic in known.items()})
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
         """Commit. Without `wait` the outcome comes to the callback; with it the answer is whether all succeeded."""
@@ -284,7 +288,8 @@ class KafkaSource:
         outcome = {Partition(place.topic, place.partition): not failed and place.error is None for place in places}
         if not all(outcome.values()):
             words = error.str() if error is not None else "; ".join(str(p.error) for p in places if p.error)
-            _LOG.warning("commit_failed", f"Offsets were not committed: {words}. What they cover will be read again.")
+            if self._repeats.admit("commit_failed", "", time.monotonic()):
+                _LOG.warning("commit_failed", f"Offsets were not committed: {words}. It is tried again.")
         self._guard(lambda: self._committed(outcome))
 
     def _guarded(self, call: Callable[[Sequence[Partition]], None]) -> Callable[[Consumer, list[TopicPartition]], None]:

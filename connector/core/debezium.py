@@ -81,16 +81,22 @@ def _other_kind(body: Mapping[str, Any]) -> str | None:
 
 
 def _milliseconds(value: object) -> int | None:
-    return value if type(value) is int and value > 0 else None
+    return value if type(value) is int and 0 < value < _LARGEST else None
 
 
 def _position(connector: object, source: Mapping[str, Any]) -> Position | None:
     """The event's place in the source's log, such that later ones are greater; None where there is none."""
     find = _POSITIONS.get(connector) if isinstance(connector, str) else None
     try:
-        return None if find is None else find(source)
+        position = None if find is None else find(source)
+        return position if position is None or all(map(_bounded, position)) else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
+
+
+def _bounded(part: int | str) -> bool:
+    """Whether it can be a real position: it goes into the metadata of commits, whose size is limited."""
+    return len(part) <= _LONGEST if isinstance(part, str) else abs(part) < _LARGEST
 
 
 def _postgresql(source: Mapping[str, Any]) -> Position:
@@ -114,6 +120,8 @@ def _oracle(source: Mapping[str, Any]) -> Position:
     return (int(source.get("commit_scn") or own), own, int(source.get("ssn") or 0))
 
 
+_LARGEST = 2**64
+_LONGEST = 100
 _POSITIONS: dict[str, Callable[[Mapping[str, Any]], Position]] = {
     "postgresql": _postgresql,
     "mysql": _mysql,

@@ -325,7 +325,7 @@ class Dispatch:
                 self._doubt = None
                 if self.halt is None:
                     follows.halted = self.stop(reason, now)
-                else:
+                elif self.halt.reason is not HaltReason.DEAD_LETTER_TOPIC:
                     self.halt.reason = reason
                     self.halt.postpone(now)
             case _:

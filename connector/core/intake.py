@@ -49,8 +49,8 @@ class Taken:
 class Intake:
     """Takes records in, in the order of their partitions.
 
-    `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has, None if that can't be
-    told; records without a key have an order in a single one only. `suppress`: an update that changes nothing of what
+    `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has; records without a
+    key have an order in a single one only. `suppress`: an update that changes nothing of what
     is sent is settled unseen.
     """
 
@@ -62,7 +62,7 @@ class Intake:
         pending: Pending,
         gate: Gate,
         *,
-        partition_count: Callable[[str], int | None],
+        partition_count: Callable[[str], int],
         suppress: bool,
     ) -> None:
         self._wire = wire

@@ -270,7 +270,7 @@ class Mapping:
         except BadValue:
             return frozenset()
         keys = (self._convert(self._part_key, part, Notes())[0] for part in parts or ())
-        return frozenset(tuple(key.values()) for key in keys if len(key) == len(self._part_key))
+        return frozenset(tuple(key.values()) for key in keys if len(key) == len(self._part_key) and all(key.values()))
 
 
 def _not_in_key() -> BadValue:

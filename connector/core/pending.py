@@ -211,12 +211,16 @@ class Pending:
         """The API refuses the entry's state. True: it is the newest, and a dead letter.
 
         The caller then owes its record to the dead-letter topic, and `release` once it is there. A state that something
-        newer supersedes, or whose partition is another process's, is dropped.
+        newer supersedes, or whose partition is another process's, is dropped, but not the items that it would have
+        deleted: those are the newer state's debt now.
         """
-        dead = entry.key not in self._waiting and bool(entry.tickets)
+        superseded = entry.key in self._waiting
+        dead = not superseded and bool(entry.tickets)
         if dead:
             del self._flying[entry.key]
             self._unmeasure(entry)
+        elif superseded and entry.state.stale:
+            self._return(entry, State(stale=entry.state.stale), applied=False)
         else:
             self._settle(entry)
         return dead

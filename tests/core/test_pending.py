@@ -200,6 +200,17 @@ def test_a_rejected_state_that_is_superseded_is_no_dead_letter() -> None:
     assert work.empty()
 
 
+def test_a_superseded_rejected_state_leaves_its_removals_behind() -> None:
+    """Items that it would have deleted are deleted after the newer state has gone."""
+    work = Work()
+    work.put(State(document=order(2, "a"), stale=frozenset({("p", "a"), ("p", "b")})))
+    flying = work.take_one()
+    work.put(State(document=order(3, "a"), stale=frozenset({("p", "a")})))
+    assert not work.pending.rejected(flying)
+    assert not work.pending.delivered(work.take_one())
+    assert work.take_one().state.stale == {("p", "b")}
+
+
 def test_live_work_comes_before_a_snapshots() -> None:
     """Within a lane the queues are asked in their order, and a live change makes an entry live."""
     work = Work()
