@@ -218,10 +218,12 @@ def test_a_full_entity_pauses_and_the_others_go_on() -> None:
 def test_a_dead_letter_refused_during_another_halt_is_written_after_it() -> None:
     """Two things broken at once, the topic mended first: once sending goes on, the letter is written."""
     world = World(8)
-    world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
     world.faults.letters_refused = True
     world.faults.letters_topic_shown = True
+    world.bounds_known_at = world.now + 5  # till then everything is read, whatever is halted
     service = world.service()
+    service.step()
+    world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
     service._dispatch.stop(HaltReason.UNAUTHORIZED, world.now)  # noqa: SLF001 (the API said so before anything was read)
     world.run(service, 30)
     assert world.letters_tried == 1
