@@ -11,7 +11,7 @@ from connector.core.halts import REMEDIES
 from connector.core.outcomes import HaltReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from connector.core.budget import Budget
     from connector.core.dispatch import Dispatch
@@ -63,16 +63,17 @@ class Report:
 
     def publish(self, now: float, *, stopping: bool, full: Collection[Entity]) -> dict[str, object]:
         """Set the metrics that are states, and return the content of `/status`."""
-        self._publish_metrics(now)
+        oldest = {entity: ms / 1000 for entity, ms in self._pending.oldest_commits_ms().items()}
+        self._publish_metrics(now, oldest)
         self._publish_lag()
-        return self._describe(now, stopping=stopping, full=full)
+        return self._describe(now, oldest, stopping=stopping, full=full)
 
-    def _publish_metrics(self, now: float) -> None:
+    def _publish_metrics(self, now: float, oldest: Mapping[Entity, float]) -> None:
         metrics = self._metrics
         for entity in self._settings.topics:
             metrics.pending_records.labels(entity).set(self._pending.entries(entity))
             metrics.pending_bytes.labels(entity).set(self._pending.bytes(entity))
-            metrics.oldest_unacked.labels(entity).set((self._pending.oldest_commit_ms(entity) or 0) / 1000)
+            metrics.oldest_unacked.labels(entity).set(oldest.get(entity, 0))
         if not any(self._pending.entries(entity) for entity in self._settings.topics):
             self._progress_at = self._wall()
         halt = self._dispatch.halt
@@ -108,7 +109,9 @@ class Report:
             requests += math.ceil(self._pending.length(queue) / each)
         return requests / (self._budget.rate * self._budget.share)
 
-    def _describe(self, now: float, *, stopping: bool, full: Collection[Entity]) -> dict[str, object]:
+    def _describe(
+        self, now: float, oldest: Mapping[Entity, float], *, stopping: bool, full: Collection[Entity]
+    ) -> dict[str, object]:
         halt = self._dispatch.halt
         return {
             "version": __version__,
@@ -130,7 +133,7 @@ class Report:
                     "paused": entity in full,
                     "waiting": self._pending.entries(entity),
                     "bytes": self._pending.bytes(entity),
-                    "oldest_change": (self._pending.oldest_commit_ms(entity) or 0) / 1000 or None,
+                    "oldest_change": oldest.get(entity),
                 }
                 for entity, topics in self._settings.topics.items()
             },

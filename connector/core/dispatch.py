@@ -54,7 +54,6 @@ class Batch:
     request: Request
     purpose: Purpose
     slot: Slot
-    sent_at: float
     lane: Lane | None = None
     entries: Sequence[Entry] = ()
     item: tuple[str, ...] | None = None
@@ -146,7 +145,7 @@ class Dispatch:
         if wait > 0:
             return wait
         self._probing = True
-        return Batch(Request(UPSERTS[Entity.ORDERS], body=b"[]"), Purpose.PROBE, self._budget.spend(now), now)
+        return Batch(Request(UPSERTS[Entity.ORDERS], body=b"[]"), Purpose.PROBE, self._budget.spend(now))
 
     def _candidates(
         self, now: float, open_entities: Collection[Entity]
@@ -239,7 +238,7 @@ class Dispatch:
         group: Group | None = None,
     ) -> Batch:
         self._health[lane].sent(now)
-        return Batch(request, purpose, self._budget.spend(now), now, lane, entries, item, group)
+        return Batch(request, purpose, self._budget.spend(now), lane, entries, item, group)
 
     # What comes back
 

@@ -119,15 +119,15 @@ class Pending:
         first = self._lines[queue].first()
         return None if first is None else first[0]
 
-    def oldest_commit_ms(self, entity: Entity) -> int | None:
-        """The source's commit time of the oldest live event that is not settled."""
-        times = [
-            entry.committed_ms
-            for place in (self._waiting, self._flying)
-            for entry in place.values()
-            if entry.key.entity is entity and entry.committed_ms is not None
-        ]
-        return min(times, default=None)
+    def oldest_commits_ms(self) -> dict[Entity, int]:
+        """The source's commit time of each entity's oldest live event that is not settled. It looks at every entry."""
+        oldest: dict[Entity, int] = {}
+        for place in (self._waiting, self._flying):
+            for entry in place.values():
+                if entry.committed_ms is not None:
+                    entity = entry.key.entity
+                    oldest[entity] = min(entry.committed_ms, oldest.get(entity, entry.committed_ms))
+        return oldest
 
     # What goes out
 
