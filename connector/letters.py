@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _LOG = logs.get("letters")
 
+_MOST_UNDER_WAY = 1000
+_MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
 _LONGEST_ERRORS = 4000
 
@@ -31,10 +35,26 @@ class Topic(Protocol):
     def close(self, timeout: float) -> None: ...
 
 
-class Letters:
-    """Writes dead letters and releases their tickets.
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A dead letter that the broker has not confirmed, and the offsets that wait for it."""
 
-    `refused` hears why the topic does not take them; those letters are kept and written again by `rewrite`.
+    letter: DeadLetter
+    tickets: tuple[Ticket, ...]
+    entity: Entity
+    reject: Reject
+
+    @property
+    def size(self) -> int:
+        record = self.letter.record
+        return len(record.key or b"") + len(record.value or b"")
+
+
+class Letters:
+    """Writes dead letters, a few at a time and in their order, and releases their tickets.
+
+    `refused` hears why the topic does not take them; what it refused is kept, and written again by `rewrite`. What is
+    not confirmed counts as waiting work of its entity (`count`, `weight`), so that its topics pause where it piles up.
     """
 
     def __init__(
@@ -50,18 +70,30 @@ class Letters:
         self._metrics = metrics
         self._wall = wall
         self._refused = refused
-        self._unwritten: list[tuple[DeadLetter, list[Ticket], Entity, Reject]] = []
+        self._waiting: deque[_Owed] = deque()
+        self._unwritten: list[_Owed] = []
         self._under_way = 0
+        self._bytes_under_way = 0
+        self._entries: Counter[Entity] = Counter()
+        self._bytes: Counter[Entity] = Counter()
 
     @property
     def unconfirmed(self) -> int:
         """Letters that the broker has not confirmed."""
-        return self._under_way + len(self._unwritten)
+        return self._entries.total()
 
     @property
     def unwritten(self) -> int:
         """Letters that the topic has refused, to be written again."""
         return len(self._unwritten)
+
+    def count(self, entity: Entity) -> int:
+        """Letters of an entity that the broker has not confirmed."""
+        return self._entries[entity]
+
+    def weight(self, entity: Entity) -> int:
+        """The bytes of their records."""
+        return self._bytes[entity]
 
     def write(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
         self,
@@ -85,42 +117,60 @@ class Letters:
             reason=reject.reason,
             fields=fields,
         )
-        self._write(letter, list(tickets), entity, reject)
+        owed = _Owed(letter, tuple(tickets), entity, reject)
+        self._entries[entity] += 1
+        self._bytes[entity] += owed.size
+        self._waiting.append(owed)
+        self._write_waiting()
 
     def serve(self, timeout: float = 0.0) -> None:
-        """Let confirmations come."""
+        """Let confirmations come, and write what waited for them."""
         self._topic.serve(timeout)
+        self._write_waiting()
 
     def rewrite(self) -> None:
         """Write again what the topic did not take."""
-        again, self._unwritten = self._unwritten, []
-        if again and not self._under_way:  # what is under way would be thrown out
+        if self._unwritten and not self._under_way:  # what is under way would be thrown out
             self._topic.restart()
-        for letter, tickets, entity, reject in again:
-            self._write(letter, tickets, entity, reject)
+        self._waiting.extendleft(reversed(self._unwritten))
+        self._unwritten.clear()
+        self._write_waiting()
 
     def missing(self) -> str | None:
         """Why the topic can't be written to, as far as that can be told without writing."""
         return self._topic.missing()
 
     def flush(self, timeout: float) -> None:
-        """Wait for confirmations, at most `timeout` seconds."""
+        """Wait for the confirmation of what is under way, at most `timeout` seconds."""
         if self._under_way:
             self._topic.close(timeout)
 
-    def _write(self, letter: DeadLetter, tickets: list[Ticket], entity: Entity, reject: Reject) -> None:
+    def _write_waiting(self) -> None:
+        """Write until enough is under way; what was refused goes before all else, once `rewrite` is called."""
+        while self._waiting and not self._unwritten and self._has_room():
+            self._write(self._waiting.popleft())
+
+    def _has_room(self) -> bool:
+        return self._under_way < _MOST_UNDER_WAY and self._bytes_under_way < _MOST_BYTES_UNDER_WAY
+
+    def _write(self, owed: _Owed) -> None:
         def done(error: str | None) -> None:
             self._under_way -= 1
-            if error is None:
-                for ticket in tickets:
-                    self._offsets.release(ticket)
-                self._metrics.dead_letters.labels(entity, reject.reason).inc()
-            elif any(map(self._offsets.valid, tickets)):
-                self._unwritten.append((letter, tickets, entity, reject))
+            self._bytes_under_way -= owed.size
+            if error is not None and any(map(self._offsets.valid, owed.tickets)):
+                self._unwritten.append(owed)
                 self._refused(error)
+                return
+            self._entries[owed.entity] -= 1
+            self._bytes[owed.entity] -= owed.size
+            if error is None:
+                for ticket in owed.tickets:
+                    self._offsets.release(ticket)
+                self._metrics.dead_letters.labels(owed.entity, owed.reject.reason).inc()
 
         self._under_way += 1
-        self._topic.write(letter, done)
+        self._bytes_under_way += owed.size
+        self._topic.write(owed.letter, done)
 
     def _headers(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
         self, record: Record, entity: Entity, reject: Reject, endpoint: str, status: int | None, attempts: int

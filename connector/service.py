@@ -229,7 +229,8 @@ class Service:
     def _fill(self) -> None:
         """Entities with so much waiting that their topics pause, until half of it is gone."""
         for entity in self._settings.topics:
-            entries, taken = self._pending.entries(entity), self._pending.bytes(entity)
+            entries = self._pending.entries(entity) + self._letters.count(entity)
+            taken = self._pending.bytes(entity) + self._letters.weight(entity)
             most, room = self._settings.pending_max_keys, self._settings.pending_max_bytes
             if entity not in self._full and (entries >= most or taken >= room):
                 self._full.add(entity)

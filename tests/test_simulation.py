@@ -255,3 +255,19 @@ def test_a_partition_that_is_known_late_is_paused_all_the_same() -> None:
     service = world.service(PENDING_MAX_KEYS="500")
     world.run(service, 60)
     assert service.status["lanes"]["customers"]["waiting"] <= 4500  # type: ignore[index]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_dead_letters_that_pile_up_pause_their_topics(shown: bool) -> None:
+    """A topic of what nobody can read, and no topic to take it: memory stays bounded, and nothing is lost."""
+    world = World(11)
+    for number in range(20_000):
+        world.emit_raw("customers", number % 3, b'{"customer_id":"x"}', b"no json")
+    world.faults.letters_refused = True
+    world.faults.letters_topic_shown = shown
+    service = world.service(PENDING_MAX_KEYS="500")
+    world.run(service, 120)
+    assert 0 < int(str(service.status["dead_letters_unconfirmed"])) <= 1500
+    world.faults.letters_refused = False
+    assert world.run(service, 1800, world.settled)
+    assert len(world.letters) == 20_000
