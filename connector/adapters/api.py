@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import time
 from typing import TYPE_CHECKING
 
 import httpx
 
 from connector import __version__
+from connector.adapters.deadline import Deadline
 from connector.core.requests import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -35,21 +35,25 @@ class Api:
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             headers={"user-agent": f"replenit-connector/{__version__}", "accept": "application/json"},
         )
+        self._deadline = Deadline()
+        self._deadline.bind(self._client)
 
     def send(self, request: Request, key: str) -> Answer | NoAnswer:
         """Send and wait, for at most the time-out. Never raises for what a network or a server can do."""
-        deadline = time.monotonic() + self._timeout
         headers = {"x-replenit-auth-key": key}
         if request.body is not None:
             headers["content-type"] = "application/json"
         try:
-            with self._client.stream(
-                request.method, request.target(self._tenant), content=request.body, headers=headers
-            ) as response:
-                body = _read(response, deadline)
+            with (
+                self._deadline.within(self._timeout),
+                self._client.stream(
+                    request.method, request.target(self._tenant), content=request.body, headers=headers
+                ) as response,
+            ):
+                body = _read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             return NoAnswer("refused", ambiguous=False)
-        except (httpx.TimeoutException, TimeoutError):
+        except httpx.TimeoutException:
             return NoAnswer("timeout", ambiguous=True)
         except (httpx.TransportError, httpx.DecodingError):
             return NoAnswer("reset", ambiguous=True)
@@ -61,13 +65,11 @@ class Api:
         self._client.close()
 
 
-def _read(response: httpx.Response, deadline: float) -> bytes | None:
+def _read(response: httpx.Response) -> bytes | None:
     """The body; None if it is longer than any answer of the API."""
     parts = bytearray()
     for part in response.iter_bytes():
         parts += part
         if len(parts) > MAX_ANSWER:
             return None
-        if time.monotonic() > deadline:
-            raise TimeoutError
     return bytes(parts)
