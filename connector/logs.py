@@ -32,6 +32,7 @@ EVENTS = {
     "lost": "Partitions were lost without a handover; another owner reads them again.",
     "gate_waiting": "The predecessor did not end cleanly: keys that it may have in flight wait.",
     "gate_opened": "A lane has read up to the high watermark and may send.",
+    "rewound": "A partition is read again from an earlier offset: truncated, or another topic of that name.",
     "retention_gap": "Records were deleted from a topic before they were read.",
     "paused": "So much waits that an entity's topics pause.",
     "resumed": "Topics that paused go on.",

@@ -35,6 +35,7 @@ class Source(Protocol):
     def high_watermark(self, partition: Partition) -> int | None: ...
     def partition_count(self, topic: str) -> int: ...
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool: ...
+    def seek(self, partition: Partition, offset: int) -> None: ...
     def pause(self, partitions: Iterable[Partition]) -> None: ...
     def resume(self, partitions: Iterable[Partition]) -> None: ...
     def close(self) -> None: ...
@@ -78,6 +79,7 @@ class Ownership:
         self._under_way: set[Partition] = set()  # a commit of theirs has no answer yet
         self._first: set[Partition] = set()  # never committed by anyone
         self._paused: set[Partition] = set()
+        self._unread: dict[Partition, int] = {}  # held back: the first offset that was not taken in
         self._ask_at = 0.0
         self._commit_at = 0.0
         self._announce_at = 0.0  # after a commit that failed, a pause
@@ -140,6 +142,7 @@ class Ownership:
         self._offsets.revoke(partitions)
         for partition in partitions:
             self._said.pop(partition, None)
+            self._unread.pop(partition, None)
             for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused):
                 kept.discard(partition)
 
@@ -194,12 +197,45 @@ class Ownership:
             )
 
     def see(self, item: Record | End) -> Partition | None:
-        """Note how far a partition has been read; None if it is not this process's any more."""
+        """Note how far a partition has been read; None if the item is not to be taken in.
+
+        That is so for a partition of another process's, and for one that is new to its topic while older ones have not
+        been read up to their watermarks, where a key's older changes may be: it is read again, then (`rewind`).
+        """
         if isinstance(item, End):
             partition, position = item.partition, item.position
         else:
             partition, position = Partition(item.topic, item.partition), item.offset + 1
+        if partition in self._first and self._held_back(partition):
+            if not isinstance(item, End):
+                self._unread.setdefault(partition, item.offset)
+            return None
+        known = self._offsets.position(partition)
+        if known is not None and not isinstance(item, End) and item.offset < known:
+            self._begin_anew(partition, item)
         return partition if self._offsets.advance(partition, position) else None
+
+    def rewind(self) -> None:
+        """Let Kafka deliver again, later, what was not taken in of partitions that are held back."""
+        if self._unread:
+            self._source.pause(self._unread)
+            for partition, offset in self._unread.items():
+                self._source.seek(partition, offset)
+            self._paused |= self._unread.keys()
+            self._unread.clear()
+
+    def _begin_anew(self, partition: Partition, record: Record) -> None:
+        """The partition is read again from an earlier offset: it was truncated, or its topic is another one now."""
+        _LOG.warning(
+            "rewound",
+            f"{partition} goes on at offset {record.offset}, which had been read: what was read from it is dropped, "
+            "and read again.",
+            partition=str(partition),
+            offset=record.offset,
+        )
+        self._forget([partition])
+        self._offsets.assign(partition)
+        self._gate.assign(partition, self._clock())
 
     def passes(self, partition: Partition) -> None:
         """Let the partition through the gate if it has been read far enough; after its records were taken in."""
@@ -252,7 +288,7 @@ class Ownership:
         for partition in self._offsets.partitions:
             if self._gate.passed(partition):
                 wanted.update([partition] if stopped or partition.topic in full_topics else [])
-            elif partition.topic in full_topics or (partition in self._first and self._older_unread(partition.topic)):
+            elif partition.topic in full_topics or (partition in self._first and self._held_back(partition)):
                 wanted.add(partition)
         if new := wanted - self._paused:
             self._source.pause(new)
@@ -261,10 +297,11 @@ class Ownership:
         self._paused = wanted
         self._metrics.paused.set(len(wanted))
 
-    def _older_unread(self, topic: str) -> bool:
+    def _held_back(self, partition: Partition) -> bool:
+        """Whether older partitions of its topic are still to be read."""
         return any(
-            partition.topic == topic and partition not in self._first and not self._gate.passed(partition)
-            for partition in self._offsets.partitions
+            other.topic == partition.topic and other not in self._first and not self._gate.passed(other)
+            for other in self._offsets.partitions
         )
 
     def commit(self, now: float) -> None:

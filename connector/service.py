@@ -158,7 +158,6 @@ class Service:
         now = self.heartbeat = self._clock()
         self._check_key(now)
         self._read(now)
-        self._take_over(now)
         self._settle(self._sender.replies())
         self._mend(now)
         self._send()
@@ -194,7 +193,9 @@ class Service:
         wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
         touched = set()
         outcomes: Counter[tuple[str, str, str]] = Counter()
-        for item in self._source.poll(READ_AT_ONCE, wait):
+        items = self._source.poll(READ_AT_ONCE, wait)
+        self._take_over(now)
+        for item in items:
             partition = self._ownership.see(item)
             if partition is None:
                 continue
@@ -204,6 +205,7 @@ class Service:
                 outcomes[item.topic, taken.op, taken.outcome] += 1
         for labels, count in outcomes.items():
             self._metrics.events.labels(*labels).inc(count)
+        self._ownership.rewind()
         for partition in touched:
             self._ownership.passes(partition)
         self._fill()

@@ -82,6 +82,7 @@ class World:
         self.committed: dict[Partition, Commit] = {}
         self.letters: list[DeadLetter] = []
         self.letters_tried = 0
+        self.moved_to: dict[str, int] = {}  # identifiers whose partition is another since their topic has grown
         self.bounds_known_at = 0.0
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -165,7 +166,7 @@ class World:
         self._append(entity, identifier, {"before": before, "after": after, "source": source, "op": op})
 
     def _append(self, entity: str, identifier: str, value: object) -> None:
-        number = sum(identifier.encode()) % PARTITIONS
+        number = self.moved_to.get(identifier, sum(identifier.encode()) % PARTITIONS)
         log = self.log[Partition(TOPICS[entity], number)]
         key = json.dumps({IDS[entity]: identifier}).encode()
         body = None if value is None else json.dumps(value).encode()
@@ -404,6 +405,10 @@ class SimulatedSource:
         if not wait:
             self._outcomes.append(dict.fromkeys(commits, True))
         return True
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        self._positions[partition] = offset
+        self._ended.pop(partition, None)
 
     def pause(self, partitions: Iterable[Partition]) -> None:
         self._paused.update(partitions)

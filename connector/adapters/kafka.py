@@ -246,6 +246,10 @@ class KafkaSource:
             return False
         return all(place.error is None for place in answer or [])
 
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Deliver the partition from this offset on, of which records have been delivered before."""
+        self._consumer.seek(TopicPartition(partition.topic, partition.number, offset))
+
     def pause(self, partitions: Iterable[Partition]) -> None:
         self._consumer.pause(_places(partitions))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # exported all the same
 from connector_process import Connector, connector
 from kafka_broker import Raw
 
@@ -29,11 +29,11 @@ pytestmark = pytest.mark.kafka
 FREE = SandboxConfig(per_minute=None, per_hour=None)
 
 
-def _customer(number: int, **columns: object) -> Raw:
+def _customer(number: int, partition: int = 0, **columns: object) -> Raw:
     row = {"customer_id": f"c{number}", "email": f"someone.{number}@example.com", "gdpr_optin": True, **columns}
     source = {"connector": "postgresql", "snapshot": "false", "sequence": f'["{number}","{number}"]', "ts_ms": 1}
     event = {"before": None, "after": row, "source": source, "op": "c"}
-    return Raw(json.dumps(event).encode(), json.dumps({"customer_id": f"c{number}"}).encode())
+    return Raw(json.dumps(event).encode(), json.dumps({"customer_id": f"c{number}"}).encode(), partition)
 
 
 class Customers:
@@ -49,9 +49,11 @@ class Customers:
             "KAFKA_GROUP_ID": f"group.{self.topic}",
         }
 
-    def settled(self, process: Connector, end: int) -> bool:
-        place = process.status().get("partitions", {}).get(f"{self.topic}-0", {})
-        return bool(place.get("committable") == end)
+    def settled(self, process: Connector, *ends: int) -> bool:
+        """Whether each partition is settled up to its end."""
+        places = process.status().get("partitions", {})
+        told = [places.get(f"{self.topic}-{number}", {}).get("committable") for number in range(len(ends))]
+        return told == list(ends)
 
 
 def test_a_change_in_the_database_reaches_replenit(kafka: Broker) -> None:
@@ -192,3 +194,21 @@ def test_records_that_were_deleted_unread_are_told(kafka: Broker) -> None:
             assert f'connector_retention_gap_records_total{{topic="{shop.topic}"}} 4.0' in page.text
             assert "snapshot" in process.lines()
             assert process.stop() == 0, process.lines()
+
+
+def test_a_topic_that_has_grown_keeps_the_order_of_its_keys(kafka: Broker) -> None:
+    """A key's older changes in an older partition are read before its newer ones in a new partition."""
+    shop = Customers(kafka)
+    kafka.produce(shop.topic, *map(_customer, range(20)))
+    with Sandbox(FREE) as sandbox:
+        with connector(kafka.bootstrap_servers, sandbox.url, shop.settings) as process:
+            process.wait_until(lambda: shop.settled(process, 20), "everything settled")
+            assert process.stop() == 0, process.lines()
+        admin = AdminClient(kafka.client())
+        admin.create_partitions([NewPartitions(shop.topic, 2)])[shop.topic].result(30)
+        kafka.produce(shop.topic, *(_customer(number, name="older") for number in range(20)))
+        kafka.produce(shop.topic, *(_customer(number, 1, name="newer") for number in range(20)))
+        with connector(kafka.bootstrap_servers, sandbox.url, shop.settings) as process:
+            process.wait_until(lambda: shop.settled(process, 40, 20), "everything settled")
+            assert process.stop() == 0, process.lines()
+        assert {customer["Name"] for customer in sandbox.state["customers"].values()} == {"newer"}
