@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from connector import logs
@@ -9,7 +10,7 @@ from connector.adapters.kafka import Commit, End
 from connector.core.events import Entity, Partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from connector.adapters.kafka import Bounds, Owner
     from connector.core.events import Record
@@ -22,6 +23,9 @@ _LOG = logs.get("ownership")
 
 COMMIT_INTERVAL = 1.0
 ASK_INTERVAL = 1.0
+LEAP_INTERVAL = 10.0
+"""Seconds without a gap in a partition's offsets, after which a gap is looked into."""
+
 UNCLEAN_PAUSE = 10.0
 """Seconds without requests after a takeover from a process that did not say goodbye: its last ones may be under way."""
 
@@ -80,6 +84,8 @@ class Ownership:
         self._first: set[Partition] = set()  # never committed by anyone
         self._paused: set[Partition] = set()
         self._unread: dict[Partition, int] = {}  # held back: the first offset that was not taken in
+        self._leaps: dict[Partition, tuple[int, int]] = {}  # gaps in the offsets, to be explained
+        self._leapt_at: dict[Partition, float] = {}
         self._ask_at = 0.0
         self._commit_at = 0.0
         self._announce_at = 0.0  # after a commit that failed, a pause
@@ -143,6 +149,8 @@ class Ownership:
         for partition in partitions:
             self._said.pop(partition, None)
             self._unread.pop(partition, None)
+            self._leaps.pop(partition, None)
+            self._leapt_at.pop(partition, None)
             for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused):
                 kept.discard(partition)
 
@@ -156,31 +164,29 @@ class Ownership:
 
     def learn(self, now: float) -> bool:
         """Ask for what is not known yet of new partitions; True if something was learnt."""
-        unknown = self._gate.unknown
-        if not unknown or now < self._ask_at:
+        unknown = set(self._gate.unknown)
+        asked = unknown | self._leaps.keys()
+        if not asked or now < self._ask_at:
             return False
         self._ask_at = now + ASK_INTERVAL
-        found = self._source.bounds(unknown)
+        found = self._source.bounds(asked)
         for partition, bounds in found.items():
+            if partition in self._leaps:
+                before, after = self._leaps.pop(partition)
+                self._missed(partition, min(bounds.low, after) - before)
+            if partition not in unknown:
+                continue
             self._gate.know(partition, bounds.high, bounds.mark, self._wall())
             self._source.resume([partition])
             self._paused.discard(partition)
             self._begin(partition, bounds, now)
-        return bool(found)
+        return not unknown.isdisjoint(found)
 
     def _begin(self, partition: Partition, bounds: Bounds, now: float) -> None:
         if bounds.committed is None:
             self._first.add(partition)
-        elif bounds.low > bounds.committed:
-            missed = bounds.low - bounds.committed
-            self._metrics.retention_gap.labels(partition.topic).inc(missed)
-            _LOG.error(
-                "retention_gap",
-                f"{missed} records of {partition} were deleted before they were read: their changes are missed. "
-                "Take a new snapshot of the table, and give the topic a longer retention.",
-                partition=str(partition),
-                records=missed,
-            )
+        else:
+            self._missed(partition, bounds.low - bounds.committed)
         if self._offsets.position(partition) is None:
             start = max(bounds.low, bounds.committed or 0)
             self._offsets.advance(partition, start)
@@ -196,24 +202,43 @@ class Ownership:
                 seconds=round(max(wait, 0.0), 1),
             )
 
-    def see(self, item: Record | End) -> Partition | None:
-        """Note how far a partition has been read; None if the item is not to be taken in.
+    def _missed(self, partition: Partition, records: int) -> None:
+        """So many records were deleted by the topic's retention before they were read; none if that is not positive."""
+        if records <= 0:
+            return
+        self._metrics.retention_gap.labels(partition.topic).inc(records)
+        _LOG.error(
+            "retention_gap",
+            f"{records} records of {partition} were deleted before they were read: their changes are missed. "
+            "Take a new snapshot of the table, and give the topic a longer retention.",
+            partition=str(partition),
+            records=records,
+        )
 
-        That is so for a partition of another process's, and for one that is new to its topic while older ones have not
-        been read up to their watermarks, where a key's older changes may be: it is read again, then (`rewind`).
+    def admit(self, items: Iterable[Record | End]) -> Iterator[tuple[Partition, Record | End]]:
+        """Note how far partitions have been read; give what is to be taken in.
+
+        That is not so for a partition of another process's, and for one that is new to its topic while older ones have
+        not been read up to their watermarks, where a key's older changes may be: it is read again, then (`rewind`).
         """
-        if isinstance(item, End):
-            partition, position = item.partition, item.position
-        else:
-            partition, position = Partition(item.topic, item.partition), item.offset + 1
-        if partition in self._first and self._held_back(partition):
-            if not isinstance(item, End):
-                self._unread.setdefault(partition, item.offset)
-            return None
-        known = self._offsets.position(partition)
-        if known is not None and not isinstance(item, End) and item.offset < known:
-            self._begin_anew(partition, item)
-        return partition if self._offsets.advance(partition, position) else None
+        held_back = self._held_back()
+        for item in items:
+            if isinstance(item, End):
+                partition, position = item.partition, item.position
+            else:
+                partition, position = Partition(item.topic, item.partition), item.offset + 1
+                if partition in held_back:
+                    self._unread.setdefault(partition, item.offset)
+                    continue
+                known = self._offsets.position(partition)
+                if known is not None and item.offset != known:
+                    if item.offset > known:
+                        self._leapt(partition, known, item.offset)
+                    else:
+                        self._begin_anew(partition, item)
+                        held_back = self._held_back()
+            if partition not in held_back and self._offsets.advance(partition, position):
+                yield partition, item
 
     def rewind(self) -> None:
         """Let Kafka deliver again, later, what was not taken in of partitions that are held back."""
@@ -223,6 +248,17 @@ class Ownership:
                 self._source.seek(partition, offset)
             self._paused |= self._unread.keys()
             self._unread.clear()
+
+    def _leapt(self, partition: Partition, position: int, offset: int) -> None:
+        """No record between position and offset: compaction, a transaction's marker, or retention during a long halt.
+
+        Kafka is asked, but not for each gap of a compacted topic: what retention deletes unread goes while nothing is
+        read for long.
+        """
+        now = self._clock()
+        if now - self._leapt_at.get(partition, -math.inf) > LEAP_INTERVAL:
+            self._leaps[partition] = (position, offset)
+        self._leapt_at[partition] = now
 
     def _begin_anew(self, partition: Partition, record: Record) -> None:
         """The partition is read again from an earlier offset: it was truncated, or its topic is another one now."""
@@ -284,11 +320,12 @@ class Ownership:
         new to their topic wait until the older ones have been read: a key's older changes may be there.
         """
         full_topics = {topic for entity in full for topic in self._topics[entity]}
+        held_back = self._held_back()
         wanted = set()
         for partition in self._offsets.partitions:
             if self._gate.passed(partition):
                 wanted.update([partition] if stopped or partition.topic in full_topics else [])
-            elif partition.topic in full_topics or (partition in self._first and self._held_back(partition)):
+            elif partition.topic in full_topics or partition in held_back:
                 wanted.add(partition)
         if new := wanted - self._paused:
             self._source.pause(new)
@@ -297,12 +334,13 @@ class Ownership:
         self._paused = wanted
         self._metrics.paused.set(len(wanted))
 
-    def _held_back(self, partition: Partition) -> bool:
-        """Whether older partitions of its topic are still to be read."""
-        return any(
-            other.topic == partition.topic and other not in self._first and not self._gate.passed(other)
-            for other in self._offsets.partitions
-        )
+    def _held_back(self) -> set[Partition]:
+        """The partitions that are new to their topic while older ones of it are still to be read."""
+        if not self._first:
+            return set()
+        older = (partition for partition in self._offsets.partitions if partition not in self._first)
+        unread = {partition.topic for partition in older if not self._gate.passed(partition)}
+        return {partition for partition in self._first if partition.topic in unread}
 
     def commit(self, now: float) -> None:
         """Commit what is settled, once a second."""

@@ -195,10 +195,7 @@ class Service:
         outcomes: Counter[tuple[str, str, str]] = Counter()
         items = self._source.poll(READ_AT_ONCE, wait)
         self._take_over(now)
-        for item in items:
-            partition = self._ownership.see(item)
-            if partition is None:
-                continue
+        for partition, item in self._ownership.admit(items):
             touched.add(partition)
             if isinstance(item, Record):
                 taken = self._take(item, partition, now)

@@ -77,6 +77,7 @@ class World:
         self.log: dict[Partition, list[Record]] = {
             Partition(topic, number): [] for topic in TOPICS.values() for number in range(PARTITIONS)
         }
+        self.low = dict.fromkeys(self.log, 0)  # what retention has left of each log
         self.tables: dict[str, dict[str, dict[str, Any]]] = {entity: {} for entity in TOPICS}
         self.versions: Counter[tuple[str, str]] = Counter()
         self.committed: dict[Partition, Commit] = {}
@@ -368,8 +369,9 @@ class SimulatedSource:
             if partition in self._paused:
                 continue
             log = self._world.log[partition]
-            records = log[position : position + left]
-            self._positions[partition] += len(records)
+            start = max(position, self._world.low[partition])
+            records = log[start : start + left]
+            self._positions[partition] = start + len(records)
             left -= len(records)
             yield from records
             if self._positions[partition] == len(log) and self._ended.get(partition) != len(log):
@@ -382,7 +384,7 @@ class SimulatedSource:
             return {}
         return {
             partition: Bounds(
-                0,
+                self._world.low[partition],
                 len(self._world.log[partition]),
                 committed[partition].offset if partition in committed else None,
                 committed[partition].mark if partition in committed else None,

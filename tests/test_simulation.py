@@ -308,3 +308,25 @@ def test_a_partition_that_is_read_again_begins_anew() -> None:
     world.faults.down = False
     assert world.run(service, 600, world.settled)
     assert world.differences() == []
+
+
+@pytest.mark.parametrize("missed", [0, 7])
+def test_what_retention_deletes_while_nothing_is_read_is_told(missed: int) -> None:
+    """A halt that outlasts the topic's retention: the records that were deleted unread are counted, exactly."""
+    world = World(14)
+    service = world.service()
+    world.write("customers", "c0")
+    assert world.run(service, 60, world.settled)
+    world.faults.unauthorized = True
+    world.write("customers", "c0")
+    world.run(service, 60)
+    partition = next(iter(world.committed))
+    for _ in range(9):
+        world.write("customers", "c0")
+    world.low[partition] = len(world.log[partition]) - 9 + missed
+    world.faults.unauthorized = False
+    assert world.run(service, 1800, world.settled)
+    counted = service._metrics.registry.get_sample_value(  # noqa: SLF001
+        "connector_retention_gap_records_total", {"topic": partition.topic}
+    )
+    assert (counted or 0) == missed

@@ -10,7 +10,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -320,22 +320,16 @@ def _record(message: Message) -> Record:
     assert partition is not None
     assert offset is not None
     kind, timestamp = message.timestamp()
-    headers = message.headers()
+    headers: Any = message.headers()  # what is consumed has pairs of a text and bytes, whatever may be produced
     return Record(
         topic,
         partition,
         offset,
         message.key(),
         message.value(),
-        tuple(_headers(headers)) if headers else (),
+        tuple(headers) if headers else (),
         timestamp if kind else None,
     )
-
-
-def _headers(headers: object) -> Iterator[tuple[str, bytes | None]]:
-    """The headers of a consumed message: always pairs, and bytes or None."""
-    assert isinstance(headers, list)
-    yield from headers
 
 
 def _places(partitions: Iterable[Partition]) -> list[TopicPartition]:

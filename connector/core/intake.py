@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from pydantic_core import to_json
 
@@ -31,8 +30,7 @@ _NO_KEY = FieldError(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
     `reject`: it is a dead letter, and the caller's. `withheld`: why it is kept back.

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from connector.core.events import Entity
-
-if TYPE_CHECKING:
-    from connector.core.events import Partition, Record
+from connector.core.events import Entity, Partition, Record
 
 ItemKey = tuple[str, ...]
 """What names an item within its document: (ProductId, Sku) of an order, (VariantId,) of a product."""
@@ -22,8 +18,7 @@ class Key(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What a key is owed, in this order: a DELETE; an upsert of `document` (encoded JSON); DELETEs of `stale` items.
 
     `stale` holds items that Replenit may hold, as before-images say; those of the document itself need no DELETE.
@@ -68,8 +63,7 @@ def item_keys(entity: Entity, document: bytes) -> frozenset[ItemKey]:
     return frozenset((variant["VariantId"],) for variant in body.get("ProductVariants") or ())
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A row event that the mapping has understood: the new state of a key, and the record that said so.
 
     `created`: the row is new, and nothing of it can have been sent before, by this process or another.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from connector.core.events import Reject
     from connector.core.states import ItemKey
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(NamedTuple):
     """The document as it should be at Replenit, before it is judged.
 
     `unavailable`: fields whose value the event does not tell although it did not change; the document lacks them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from kafka_broker import Raw
 
@@ -15,7 +16,7 @@ _HEADERS = (
     ("__debezium.context.connectorName", b"postgresql"),
     ("__debezium.context.runId", b"01a2075c-8804-7317-9635-7be8f1189feb"),
 )
-_MS = 1795419839092
+_MS = int(time.time() * 1000)
 
 
 def changes(count: int) -> list[Raw]:

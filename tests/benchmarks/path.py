@@ -23,20 +23,20 @@ from typing import TYPE_CHECKING
 
 import httpx
 from benchmarks.changes import changes
-from confluent_kafka import Consumer, KafkaException
 from kafka_broker import Broker
 
+from connector.adapters.kafka import KafkaSource
 from connector.commands.run import build, collect_rarely
 from connector.core import debezium
 from connector.core.events import ChangeEvent, Partition, Record
 from connector.core.wire import JsonWire
 from connector.metrics import Metrics
+from connector.service import LONGEST_WAIT, READ_AT_ONCE
 from connector.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from confluent_kafka import Message
     from kafka_broker import Committed
 
 _PATIENCE = 300.0
@@ -78,22 +78,30 @@ def prepare(kafka: Broker, count: int) -> Topics:
 
 
 def consume_and_decode(topics: Topics) -> Decoded:
-    """Read the topic with a plain consumer and decode its records, nothing else."""
-    name = f"decode.{topics.changes}"
-    consumer = Consumer(topics.kafka.client(group_id=name, auto_offset_reset="earliest", enable_auto_commit=False))
+    """Read the topic with the connector's own consumer and decode its records, nothing else."""
+    properties = {"bootstrap.servers": topics.kafka.bootstrap_servers}
+    source = KafkaSource(properties, f"decode.{topics.changes}", [topics.changes])
     wire, read, events = JsonWire(), 0, 0
     gc.collect()
     began, deadline = _cpu(), time.monotonic() + _PATIENCE
-    consumer.subscribe([topics.changes])
+    source.subscribe(_Nobody(), lambda _: None)
     while read < topics.count:
         _check(deadline)
-        for message in consumer.consume(1000, 0.1):
-            record = _record(message)
-            event = debezium.parse(record, wire.decode(record.key), wire.decode(record.value))
-            events += isinstance(event, ChangeEvent)
-            read += 1
-    consumer.close()
+        for record in source.poll(READ_AT_ONCE, LONGEST_WAIT):
+            if isinstance(record, Record):
+                event = debezium.parse(record, wire.decode(record.key), wire.decode(record.value))
+                events += isinstance(event, ChangeEvent)
+                read += 1
+    source.close()
     return Decoded(events, _cpu() - began)
+
+
+class _Nobody:
+    """Takes no notice of what partitions it has."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None: ...
+    def revoked(self, partitions: Sequence[Partition]) -> None: ...
+    def lost(self, partitions: Sequence[Partition]) -> None: ...
 
 
 def deliver(topics: Topics, group: str, profile: cProfile.Profile | None = None) -> Delivered:
@@ -141,17 +149,6 @@ def _server() -> Iterator[str]:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.kill()
-
-
-def _record(message: Message) -> Record:
-    """As much of a message as decoding asks for."""
-    topic, partition, offset, error = message.topic(), message.partition(), message.offset(), message.error()
-    if error is not None:
-        raise KafkaException(error)
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return Record(topic, partition, offset, message.key(), message.value())
 
 
 def _check(deadline: float) -> None:

@@ -196,6 +196,27 @@ def test_records_that_were_deleted_unread_are_told(kafka: Broker) -> None:
             assert process.stop() == 0, process.lines()
 
 
+def test_records_that_were_deleted_during_a_halt_are_told(kafka: Broker, tmp_path: Path) -> None:
+    """A halt that outlasts the topic's retention: what was deleted unread is counted, and the rest delivered."""
+    shop = Customers(kafka)
+    key = tmp_path / "key"
+    key.write_text("cmV2b2tlZA==\n")
+    settings = {**shop.settings, "REPLENIT_API_KEY": "", "REPLENIT_API_KEY_FILE": str(key)}
+    kafka.produce(shop.topic, *map(_customer, range(5)))
+    with Sandbox(FREE) as sandbox, connector(kafka.bootstrap_servers, sandbox.url, settings) as process:
+        process.wait_until(lambda: bool(process.status().get("halted")), "sending has stopped")
+        kafka.produce(shop.topic, *map(_customer, range(5, 12)))
+        admin = AdminClient(kafka.client())
+        [deleted] = admin.delete_records([TopicPartition(shop.topic, 0, 9)]).values()
+        deleted.result(30)
+        key.write_text(DEFAULT_KEY)
+        counted = f'connector_retention_gap_records_total{{topic="{shop.topic}"}} 4.0'
+        process.wait_until(lambda: shop.settled(process, 12), "everything settled")
+        process.wait_until(lambda: (page := process.page("/metrics")) is not None and counted in page.text, "told")
+        assert process.stop() == 0, process.lines()
+        assert len(sandbox.state["customers"]) == 8
+
+
 def test_a_topic_that_has_grown_keeps_the_order_of_its_keys(kafka: Broker) -> None:
     """A key's older changes in an older partition are read before its newer ones in a new partition."""
     shop = Customers(kafka)
