@@ -160,8 +160,13 @@ def test_without_a_column_for_the_consent_the_customers_wait(kafka: Broker) -> N
         assert "CONSENT_POLICY" in process.status()["suspended"][0]["remedy"]
         assert process.stop() == 0, process.lines()
         assert {entity: len(held) for entity, held in sandbox.state.items() if held} == {"orders": 5, "products": 5}
+        assumed = {**shop.settings, "CONSENT_POLICY": "assume"}
+        with connector(kafka.bootstrap_servers, sandbox.url, assumed) as second:
+            second.wait_until(lambda: shop.settled(second), "everything settled")
+            assert "consent_assumed" in second.lines()
+            assert second.stop() == 0, second.lines()
+        assert [customer["GdprOptin"] for customer in sandbox.state["customers"].values()] == [True] * 5
     assert shop.dead() == 0
-    assert kafka.committed(shop.settings["KAFKA_GROUP_ID"]).keys().isdisjoint({shop.topics["customers"]})
 
 
 def test_a_key_file_that_is_wrong_empty_or_gone_halts_until_it_is_right(kafka: Broker, tmp_path: Path) -> None:
