@@ -57,7 +57,9 @@ def test_an_api_that_refuses_all_costs_few_letters_and_requests(
     lost = len(world.letters)
     world.faults.refused = set()
     assert world.run(service, 900 + PROBE, lambda: not suspended(service))
+    before = sum(world.server.purposes.values())
     assert world.run(service, 3000, world.settled)
+    assert sum(world.server.purposes.values()) - before <= 5_000 / 500 + 3  # in whole batches again
     assert len(world.server.state["customers"]) == 5_000 - lost
     assert len(world.letters) == lost
     assert world.server.broken == []
