@@ -38,6 +38,7 @@ EVENTS = {
     "paused": "So much waits that an entity's topics pause.",
     "resumed": "Topics that paused go on.",
     "kafka_error": "Kafka reported an error that it recovers from by itself.",
+    "registry_unavailable": "The schema registry does not give a schema; records that need it wait.",
     "commit_failed": "Offsets could not be committed; the next commit covers them.",
     "halted": "Nothing is sent until what is named is mended.",
     "suspended": "One lane is not sent until what is named is mended; the others go on.",

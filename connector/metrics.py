@@ -92,6 +92,7 @@ class Metrics:
             "dead_letters", "Records confirmed in the dead-letter topic.", "entity", "reason"
         )
         self.halted = self._gauge("halted", "1 while nothing is sent, for this reason.", "reason")
+        self.schemas_missing = self._gauge("schemas_missing", "Schemas that the registry has not given yet.")
         self.suspended = self._gauge(
             "suspended", "1 while a lane is not sent, for this reason; the others go on.", "lane", "reason"
         )

@@ -85,6 +85,7 @@ class Ownership:
         self._under_way: set[Partition] = set()  # a commit of theirs has no answer yet
         self._first: set[Partition] = set()  # never committed by anyone
         self._paused: set[Partition] = set()
+        self._waiting: set[Partition] = set()  # for what their next record needs to be read
         self._unread: dict[Partition, int] = {}  # held back: the first offset that was not taken in
         self._leaps: dict[Partition, tuple[int, int]] = {}  # gaps in the offsets, to be explained
         self._leapt_at: dict[Partition, float] = {}
@@ -154,7 +155,7 @@ class Ownership:
             self._unread.pop(partition, None)
             self._leaps.pop(partition, None)
             self._leapt_at.pop(partition, None)
-            for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused):
+            for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused, self._waiting):
                 kept.discard(partition)
 
     def _moved(self, event: str, partitions: Sequence[Partition]) -> None:
@@ -226,6 +227,8 @@ class Ownership:
         """
         held_back = self._held_back()
         for item in items:
+            if self._waiting and self._waits(item):
+                continue
             if isinstance(item, End):
                 partition, position = item.partition, item.position
             else:
@@ -242,6 +245,25 @@ class Ownership:
                         held_back = self._held_back()
             if partition not in held_back and self._offsets.advance(partition, position):
                 yield partition, item
+
+    def _waits(self, item: Record | End) -> bool:
+        """Whether the item is of a partition that can't be read on: then it is read again."""
+        if isinstance(item, End):
+            return item.partition in self._waiting
+        partition = Partition(item.topic, item.partition)
+        if partition in self._waiting:
+            self._unread.setdefault(partition, item.offset)
+        return partition in self._waiting
+
+    def hold_back(self, partition: Partition, offset: int) -> None:
+        """Read the partition again from this offset, which was not taken in, once `read_on` is called."""
+        self._offsets.advance(partition, offset)
+        self._unread[partition] = offset
+        self._waiting.add(partition)
+
+    def read_on(self) -> None:
+        """What partitions waited for may be there."""
+        self._waiting.clear()
 
     def rewind(self) -> None:
         """Let Kafka deliver again, later, what was not taken in of partitions that are held back."""
@@ -330,6 +352,7 @@ class Ownership:
                 wanted.update([partition] if stopped or partition.topic in full_topics else [])
             elif partition.topic in full_topics or partition in held_back:
                 wanted.add(partition)
+        wanted |= self._waiting
         if new := wanted - self._paused:
             self._source.pause(new)
         if old := self._paused - wanted:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector import __version__, logs
 from connector.core import documents
+from connector.core.avro_wire import SchemaMissing, Schemas
 from connector.core.budget import Budget
 from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
@@ -29,7 +30,7 @@ from connector.core.requests import Answer
 from connector.core.scheduler import Lingers
 from connector.core.second_sendings import SecondSendings
 from connector.core.suspensions import Suspensions
-from connector.core.wire import JsonWire
+from connector.core.wire import Wire
 from connector.letters import Letters
 from connector.ownership import Ownership
 from connector.report import Report
@@ -62,6 +63,14 @@ LONGEST_DRAIN = 20.0
 PUBLISH_INTERVAL = 1.0
 
 
+class Registry(Schemas, Protocol):
+    """What `adapters.registry.Registry` does."""
+
+    @property
+    def missing(self) -> int: ...
+    def arrived(self) -> bool: ...
+
+
 class Send(Protocol):
     """What `adapters.sender.Sender` does."""
 
@@ -81,12 +90,21 @@ class Service:
     """The connector between its outside systems. `step` turns the loop once; `stop` ends it."""
 
     def __init__(  # noqa: PLR0913 (its outside systems)
-        self, settings: Settings, source: Source, sender: Send, topic: Topic, *, metrics: Metrics, clocks: Clocks
+        self,
+        settings: Settings,
+        source: Source,
+        sender: Send,
+        topic: Topic,
+        schemas: Registry | None = None,
+        *,
+        metrics: Metrics,
+        clocks: Clocks,
     ) -> None:
         now = clocks.monotonic()
         self._settings = settings
         self._source = source
         self._sender = sender
+        self._schemas = schemas
         self._metrics = metrics
         self._clock = clocks.monotonic
         self._wall = clocks.wall
@@ -124,7 +142,7 @@ class Service:
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
         self._entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
         self._intake = Intake(
-            JsonWire(),
+            Wire(schemas),
             {entity: Mapping(entity, _options(settings, entity)) for entity in settings.topics},
             self._entities,
             self._pending,
@@ -174,11 +192,12 @@ class Service:
         self._send()
         self._ownership.commit(now)
         stopped = self._dispatch.halting.halt is not None or self._stopping
-        self._ownership.hold(stopped=stopped, full=self._full | self._doubts.pausing())
+        self._ownership.hold(stopped=stopped, full=self._full)
         self._tell_suspensions(now)
         self.ready = True
         if now >= self._publish_at:
             self._publish_at = now + PUBLISH_INTERVAL
+            self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:
@@ -206,12 +225,18 @@ class Service:
         wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
         touched = set()
         outcomes: Counter[tuple[str, str, str]] = Counter()
+        if self._schemas is not None and self._schemas.arrived():
+            self._ownership.read_on()
         items = self._source.poll(READ_AT_ONCE, wait)
         self._take_over(now)
         for partition, item in self._ownership.admit(items):
             touched.add(partition)
             if isinstance(item, Record):
-                taken = self._take(item, partition, now)
+                try:
+                    taken = self._take(item, partition, now)
+                except SchemaMissing:
+                    self._ownership.hold_back(partition, item.offset)
+                    continue
                 outcomes[item.topic, taken.op, taken.outcome] += 1
         for labels, count in outcomes.items():
             self._metrics.events.labels(*labels).inc(count)

@@ -132,6 +132,17 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _registry_url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        plain = url.hostname and url.port != 0 and not ("@" in url.netloc or url.query or url.fragment)
+    except ValueError:  # its own message quotes the address
+        raise ValueError("is not an address") from None
+    if text and (not plain or url.scheme not in {"http", "https"}):
+        raise ValueError("is not a plain address")
+    return text.rstrip("/")
+
+
 def _loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -220,6 +231,22 @@ class Settings(BaseModel):
         "a name of at most 249 characters without white space",
         "replenit-connector",
         pattern=r"^\S{1,249}$",
+    )
+    schema_registry_url: Annotated[str, AfterValidator(_registry_url)] = _setting(
+        "Where the schemas of Avro messages are: Confluent's API, or Apicurio's.",
+        "an http:// or https:// address without user, query and fragment",
+        "",
+        example="https://registry.example.com/apis/ccompat/v7",
+    )
+    schema_registry_username: str = _setting("Who enters the registry.", "a name", "", example="connector")
+    schema_registry_password: str = _setting(
+        "His password.", "a text; better in a file", "", example="cGFzc3dvcmQ=", repr=False
+    )
+    schema_registry_ca_path: str = _setting(
+        "Certificates to trust for the registry instead of the system's.",
+        "the path of a file in PEM",
+        "",
+        example="/etc/ssl/registry.pem",
     )
     topic_customers: _Topics = _source(
         "Topics of the customers' table; several are shards with disjoint keys. Unset: no customers.",
@@ -448,7 +475,7 @@ def _invalid(error: ValidationError) -> Iterator[tuple[str, str]]:
         yield row.name, f"{wrong}; {row.accepted}; e.g. {row.example}"
 
 
-_PREFIXES = ("REPLENIT_", "TOPIC_", "BATCH_MAX_", "RATE_LIMIT_", "PENDING_")
+_PREFIXES = ("REPLENIT_", "TOPIC_", "BATCH_MAX_", "RATE_LIMIT_", "PENDING_", "SCHEMA_")
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

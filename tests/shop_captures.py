@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DIALECTS = ("json", "json-schema", "json-strings", "json-connect")
+"""Those by which the oracle itself is proven."""
+
+ALL_DIALECTS = (*DIALECTS, "json-full", "avro", "avro-full", "flat", "flat-rewrite", "flat-schema", "flat-avro")
 PARTITIONS = 4
 TABLES = {"customers": "customers_plain", "orders": "orders_plain", "products": "products_plain"}
 """Entity → table."""
@@ -52,6 +55,14 @@ def records(dialect: str) -> tuple[CapturedRecord, ...]:
     """All records of a dialect by timestamp; within a partition in the order of their offsets."""
     with gzip.open(_DIRECTORY / f"{dialect}.jsonl.gz", "rt", encoding="ascii") as lines:
         return tuple(_record(line) for line in lines)
+
+
+@cache
+def schemas(dialect: str) -> Mapping[str, object]:
+    """The registry that an Avro dialect was written with: id → schema."""
+    name = "avro-schemas-full" if dialect == "avro-full" else "avro-schemas"
+    found: Mapping[str, object] = json.loads((_DIRECTORY / f"{name}.json").read_bytes())
+    return found
 
 
 @cache

@@ -15,6 +15,7 @@ from connector import __version__, logs
 from connector.adapters.api import Api
 from connector.adapters.dead_letters import DeadLetterTopic
 from connector.adapters.kafka import KafkaSource
+from connector.adapters.registry import Access, Registry
 from connector.adapters.sender import Sender
 from connector.adapters.status import Pages, StatusServer
 from connector.metrics import Metrics
@@ -71,11 +72,22 @@ def build(settings: Settings, metrics: Metrics) -> tuple[Service, Sender]:
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
     sender = Sender(api, CONNECTIONS)
+    registry = None
+    if settings.schema_registry_url:
+        registry = Registry(
+            Access(
+                settings.schema_registry_url,
+                settings.schema_registry_username,
+                settings.schema_registry_password,
+                settings.schema_registry_ca_path,
+            )
+        )
     service = Service(
         settings,
         KafkaSource(settings.kafka, settings.kafka_group_id, topics),
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
+        registry,
         metrics=metrics,
         clocks=Clocks(time.monotonic, time.time),
     )

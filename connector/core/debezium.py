@@ -11,8 +11,8 @@ from connector.core.events import ChangeEvent, FieldError, Op, Reason, Reject, R
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from connector.core.decoded import Decoded
     from connector.core.events import ColumnType, Record
-    from connector.core.wire import Decoded
 
     Position = tuple[int | str, ...]
 
@@ -20,6 +20,7 @@ _OPS = {op.value: op for op in Op}
 _OTHER_OPS = {"t": Skip("truncate"), "m": Skip("message")}
 _EMPTY = Skip("empty")
 _WHOLE_BEFORE = ("mysql", "mariadb", "sqlserver")
+_TRUE = ("true", True)
 _LIVE = (None, "false", False)  # null under `replace.null.with.default=false`
 _NO_EVENT = FieldError(
     "",
@@ -40,6 +41,8 @@ def parse(record: Record, key: Decoded, value: Decoded) -> ChangeEvent | Skip | 
             return _OTHER_OPS.get(op) or _change(record, key, value, op, source)
         if kind := _other_kind(body):
             return Skip(kind)
+        if _is_row(body, key.value):
+            return _flattened(record, key, value)
     return Reject(Reason.UNDECODABLE, (_NO_EVENT,))
 
 
@@ -62,6 +65,27 @@ def _change(
         snapshot=source.get("snapshot") not in _LIVE,
         position=_position(connector, source),
         committed_ms=_milliseconds(source.get("ts_ms")),
+    )
+
+
+def _is_row(body: Mapping[str, Any], key: object) -> bool:
+    """Whether a transformation has left of the envelope nothing but the row, which holds the columns of its key."""
+    return "__deleted" in body or (isinstance(key, dict) and bool(key) and key.keys() <= body.keys())
+
+
+def _flattened(record: Record, key: Decoded, value: Decoded) -> ChangeEvent:
+    """A row as ExtractNewRecordState writes it. What it was before is not told, nor its operation, unless asked for."""
+    body = value.value
+    op = _OPS.get(body.get("__op"), Op.UPDATE)
+    if body.get("__deleted") in _TRUE:
+        op = Op.DELETE
+    return ChangeEvent(
+        record,
+        op,
+        _row(key.value, key.types),
+        after=None if op is Op.DELETE else _row(body, value.types),
+        snapshot=op is Op.READ,
+        committed_ms=_milliseconds(body.get("__source_ts_ms")),
     )
 
 

@@ -1,11 +1,13 @@
 """Records that the mapping refuses while it refuses most of their table: it may be a setting's fault, not theirs.
 
-They are kept with their offsets, and their topics pause. From time to time some more is read; once as much is
-understood as is refused, what was kept is mapped anew, and what is refused again is a dead letter.
+They are kept with their offsets, and reading goes on, as far as memory allows: rows that were mended are further on in
+their topics. Once what is read can be understood again, what was kept is mapped anew, and what is refused again is a
+dead letter.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     from connector.core.offsets import Offsets, Ticket
     from connector.core.suspensions import Suspensions
 
-MORE = 500
-"""Records that are read to try whether rows can be mapped again."""
-
-LONGEST_TRIAL = 10.0
+RECENT = 40
+"""Of so many records, the last that were read, half must have been understood to show that the mapping works again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Kept:
 class _Doubt:
     """An entity's verdicts, and since when some record is in doubt.
 
-    `good`: records understood since then. `read`: records read since the trial began that ends at `until`.
+    `good`: records understood since then. `recent`: whether each of the last ones was.
     """
 
     window: Window = field(default_factory=Window)
@@ -50,8 +50,7 @@ class _Doubt:
     count: int = 0
     weight: int = 0
     good: int = 0
-    read: int = 0
-    until: float | None = None
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
     since: float | None = None
 
 
@@ -68,8 +67,8 @@ class Doubts:
         doubt = self._doubts[entity]
         doubt.window.accept()
         if doubt.count:
-            doubt.read += 1
             doubt.good += 1
+            doubt.recent.append(True)
             if record.key is not None:
                 self._drop(doubt, doubt.kept.pop((partition, record.key), ()))
 
@@ -99,7 +98,7 @@ class Doubts:
         doubt.kept.setdefault((partition, record.key), []).append(kept)
         doubt.count += 1
         doubt.weight += _weight(kept)
-        doubt.read += 1
+        doubt.recent.append(False)
 
     def count(self, entity: Entity) -> int:
         """How many records are kept."""
@@ -109,26 +108,16 @@ class Doubts:
         """About the memory that they take, in bytes."""
         return self._doubts[entity].weight
 
-    def pausing(self) -> set[Entity]:
-        """The entities of which nothing is to be read now."""
-        return {entity for entity, doubt in self._doubts.items() if self._reasons(entity) and doubt.until is None}
-
     def turn(self, now: float) -> list[tuple[Entity, Kept]]:
-        """Begin and end trials as they are due. What is to be taken in anew comes back, in its order."""
+        """Try, as it is due, whether rows can be mapped again: what is to be taken in anew comes back, in its order."""
         again: list[tuple[Entity, Kept]] = []
         for entity, doubt in self._doubts.items():
             reasons = self._reasons(entity)
             if not reasons:
                 if doubt.count and doubt.since is not None and now - doubt.since >= LONGEST_DOUBT:
                     self._suspend(entity, now)
-            elif not doubt.count and not doubt.good:  # its partitions are another process's
-                self._end(entity)
-            elif doubt.until is None:
-                if any(suspension.probes.next_at <= now for suspension in reasons):
-                    doubt.until, doubt.read = now + LONGEST_TRIAL, 0
-            elif doubt.read >= MORE or now >= doubt.until:
-                doubt.until = None
-                if doubt.good >= doubt.count:
+            elif not doubt.count or min(suspension.probes.next_at for suspension in reasons) <= now:
+                if doubt.good >= doubt.count or 2 * sum(doubt.recent) >= RECENT:
                     again += ((entity, kept) for kept in self._end(entity))
                 else:
                     for suspension in reasons:

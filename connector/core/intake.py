@@ -9,10 +9,10 @@ from pydantic_core import to_json
 
 from connector.core import debezium
 from connector.core.consent import NO_CONSENT, UNKNOWN
+from connector.core.decoded import Undecodable
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Partition, Reason, Record, Reject, Skip
 from connector.core.states import GONE, NOTHING, Change, Key, State
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
-from connector.core.wire import Undecodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from connector.core.mapping import Mapping
     from connector.core.pending import Pending
     from connector.core.second_sendings import SecondSendings
-    from connector.core.wire import JsonWire
+    from connector.core.wire import Wire
 
 _NO_KEY = FieldError(
     "",
@@ -59,7 +59,7 @@ class Intake:
 
     def __init__(  # noqa: PLR0913 (what it takes in by)
         self,
-        wire: JsonWire,
+        wire: Wire,
         mappings: Table[Entity, Mapping],
         entities: Table[str, Entity],
         pending: Pending,
@@ -81,14 +81,20 @@ class Intake:
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
 
     def take(self, record: Record, partition: Partition, now: float, *, again: bool = False) -> Taken:
-        """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since."""
-        deleted = None if again else self._deleted.pop(partition, None)
+        """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since.
+
+        Raises SchemaMissing, and then knows nothing of the record.
+        """
+        deleted = None if again else self._deleted.get(partition)
         if record.value is None and record.key is not None and deleted == record.key:
+            del self._deleted[partition]
             return Taken("tombstone", Op.DELETE.value)
         try:
-            event = debezium.parse(record, self._wire.decode(record.key), self._wire.decode(record.value))
+            event = debezium.parse(record, self._wire.key(record), self._wire.value(record))
         except Undecodable as error:
             event = Reject(Reason.UNDECODABLE, (FieldError("", str(error)),))
+        if deleted is not None:
+            del self._deleted[partition]
         if isinstance(event, Skip):
             return Taken(event.kind, row=False)
         if isinstance(event, Reject):

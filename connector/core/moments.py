@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from connector.core.notes import BadValue, Notes, found
 
@@ -36,7 +36,9 @@ def since_epoch(microseconds: int) -> datetime:
 def moment(value: object, _: Notes) -> str:
     """ISO 8601 in UTC, with a `Z` and as many digits of a fraction as it takes. A text without a zone is UTC's."""
     if isinstance(value, datetime):
-        return iso(value)
+        return iso(value.astimezone(UTC) if value.tzinfo else value)
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00Z"
     if isinstance(value, str):
         return _normalised(value)
     if isinstance(value, int) and not isinstance(value, bool):

@@ -69,6 +69,8 @@ def unavailable(value: object) -> bool:
     """Whether the value is what Debezium puts where a large column did not change and is not told."""
     if isinstance(value, str):
         return value in UNAVAILABLE_TEXTS
+    if isinstance(value, bytes):
+        return value == _PLACEHOLDER.encode()
     if isinstance(value, list):
         return value in _UNAVAILABLE_LISTS
     return isinstance(value, dict) and value == {_PLACEHOLDER: _PLACEHOLDER}

@@ -29,7 +29,7 @@ from connector.adapters.kafka import KafkaSource
 from connector.commands.run import build, collect_rarely
 from connector.core import debezium
 from connector.core.events import ChangeEvent, Partition, Record
-from connector.core.wire import JsonWire
+from connector.core.wire import Wire
 from connector.metrics import Metrics
 from connector.service import LONGEST_WAIT, READ_AT_ONCE
 from connector.settings import load
@@ -81,7 +81,7 @@ def consume_and_decode(topics: Topics) -> Decoded:
     """Read the topic with the connector's own consumer and decode its records, nothing else."""
     properties = {"bootstrap.servers": topics.kafka.bootstrap_servers}
     source = KafkaSource(properties, f"decode.{topics.changes}", [topics.changes])
-    wire, read, events = JsonWire(), 0, 0
+    wire, read, events = Wire(), 0, 0
     gc.collect()
     began, deadline = _cpu(), time.monotonic() + _PATIENCE
     source.subscribe(_Nobody(), lambda _: None)
@@ -89,7 +89,7 @@ def consume_and_decode(topics: Topics) -> Decoded:
         _check(deadline)
         for record in source.poll(READ_AT_ONCE, LONGEST_WAIT):
             if isinstance(record, Record):
-                event = debezium.parse(record, wire.decode(record.key), wire.decode(record.value))
+                event = debezium.parse(record, wire.key(record), wire.value(record))
                 events += isinstance(event, ChangeEvent)
                 read += 1
     source.close()

@@ -16,7 +16,7 @@ from connector.core.offsets import Offsets
 from connector.core.pending import Pending
 from connector.core.second_sendings import SecondSendings
 from connector.core.states import GONE, Key
-from connector.core.wire import JsonWire
+from connector.core.wire import Wire
 
 TOPIC = "shop.orders"
 P = Partition(TOPIC, 0)
@@ -37,7 +37,7 @@ class Shop:
         self.pending = Pending(self.offsets)
         mappings = {Entity.ORDERS: Mapping(Entity.ORDERS, Options())}
         self.intake = Intake(
-            JsonWire(),
+            Wire(),
             mappings,
             {TOPIC: Entity.ORDERS},
             self.pending,

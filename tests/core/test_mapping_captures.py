@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import difference, expected
-from shop_captures import DIALECTS, TABLES, CapturedRecord, records
+from shop_captures import ALL_DIALECTS, DIALECTS, TABLES, CapturedRecord, records, schemas
 
 from connector.core import debezium
+from connector.core.avro_wire import IdKind, Schema, SchemaId, parse
+from connector.core.decoded import Undecodable
 from connector.core.events import ChangeEvent, Entity, Record, Reject, Skip
+from connector.core.json_wire import JsonWire
 from connector.core.mapping import Mapping, Options
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
-from connector.core.wire import JsonWire, Undecodable
+from connector.core.wire import Wire
 
 WIRE = JsonWire()  # it knows the schemas of the records before, as in operation
 MAPPINGS = {entity: Mapping(Entity(entity), Options()) for entity in TABLES}
@@ -27,8 +30,19 @@ JSON = st.recursive(
 )
 
 
+class Captured:
+    """The registry of a dialect."""
+
+    def __init__(self, dialect: str) -> None:
+        self._schemas = {number: parse(definition) for number, definition in schemas(dialect).items()}
+
+    def get(self, schema_id: SchemaId) -> Schema | None:
+        assert schema_id.kind is IdKind.ID
+        return self._schemas[schema_id.value]
+
+
 @pytest.mark.parametrize("consent", ["forward", "enforce"])
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ALL_DIALECTS)
 def test_the_last_state_of_each_row_is_what_the_tables_hold(
     dialect: str, consent: Literal["forward", "enforce"]
 ) -> None:
@@ -36,12 +50,12 @@ def test_the_last_state_of_each_row_is_what_the_tables_hold(
     entities = {table: entity for entity, table in TABLES.items()}
     mappings = {entity: Mapping(Entity(entity), Options(consent=consent)) for entity in TABLES}
     retracted: set[str] = set()
-    wire = JsonWire()
+    wire = Wire(Captured(dialect))
     state: dict[str, dict[str, dict[str, Any]]] = {entity: {} for entity in TABLES}
     for captured in records(dialect):
         entity = entities[captured.table]
         record = Record(captured.topic, captured.partition, captured.offset, captured.key, captured.value)
-        event = debezium.parse(record, wire.decode(record.key), wire.decode(record.value))
+        event = debezium.parse(record, wire.key(record), wire.value(record))
         assert isinstance(event, ChangeEvent)
         verdict = mappings[entity].map(event)
         match verdict:

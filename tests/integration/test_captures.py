@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,8 @@ import pytest
 from connector_process import Connector, connector
 from kafka_broker import Raw
 from oracle import difference, expected
-from shop_captures import DIALECTS, PARTITIONS, TABLES, CapturedRecord, records
+from registry_server import serving
+from shop_captures import ALL_DIALECTS, PARTITIONS, TABLES, CapturedRecord, records, schemas
 
 from connector.core.events import Partition
 from connector.sandbox.config import DEFAULT_KEY, SandboxConfig
@@ -95,12 +97,13 @@ def _excepted_died(shop: Shop, excepted: Mapping[str, Mapping[str, str]]) -> Non
 
 
 @pytest.mark.parametrize("upsert", list(Upsert))
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ALL_DIALECTS)
 def test_the_captured_shop_converges(kafka: Broker, dialect: str, upsert: Upsert) -> None:
     """In each dialect, and whether an upsert replaces or merges, the API holds what the tables hold, and no more.
 
-    Each of the policies that a shop with a column for the consent may choose is in one half of the cases. Where no
-    order can be mapped, as its decimals have no scale, the orders are suspended, and keep their place.
+    Confluent's Avro is read with the schemas of a registry, which is away at first. Each of the policies that a shop
+    with a column for the consent may choose is in one half of the cases. Where no order can be mapped, as its decimals
+    have no scale, the orders are suspended, and keep their place.
     """
     consent: Literal["enforce", "forward"] = "enforce" if upsert is Upsert.MERGE else "forward"
     wanted = expected(dialect, consent=consent)
@@ -110,8 +113,19 @@ def test_the_captured_shop_converges(kafka: Broker, dialect: str, upsert: Upsert
     shop.produce(shop.records)
     with (
         Sandbox(SandboxConfig(upsert=upsert, per_minute=None, per_hour=None)) as sandbox,
-        connector(kafka.bootstrap_servers, sandbox.url, shop.settings(CONSENT_POLICY=consent)) as process,
+        serving() as registry,
+        connector(
+            kafka.bootstrap_servers,
+            sandbox.url,
+            shop.settings(CONSENT_POLICY=consent, SCHEMA_REGISTRY_URL=registry.url),
+        ) as process,
     ):
+        if "avro" in dialect:  # a registry that is slow to come
+            registry.answers.update({f"/schemas/ids/{number}": (503, {}) for number in schemas(dialect)})
+            process.wait_until(lambda: "registry_unavailable" in process.lines(), "the registry is waited for")
+            assert not sandbox.requests
+        for number, definition in schemas(dialect).items():
+            registry.answers[f"/schemas/ids/{number}"] = (200, {"schema": json.dumps(definition)})
         process.wait_until(lambda: shop.settled_by(process, but=refused), "everything settled")
         suspended = {(each["lane"], each["reason"]) for each in process.status()["suspended"]}
         assert suspended == ({(refused, "unmappable")} if refused else set())

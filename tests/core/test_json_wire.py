@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shop_captures import records
 
+from connector.core.decoded import Decoded, Undecodable
 from connector.core.events import ColumnType
-from connector.core.wire import Decoded, JsonWire, Undecodable
+from connector.core.json_wire import JsonWire
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

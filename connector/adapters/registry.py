@@ -1,0 +1,197 @@
+"""The schema registry: Confluent's API, which Apicurio speaks too, or Apicurio's own.
+
+A thread asks; the loop never waits for it. Whatever is learnt once is kept: a schema never changes under its id.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+
+from connector import __version__, logs
+from connector.core.avro_wire import IdKind, Schema, SchemaId, parse
+from connector.core.decoded import Undecodable
+from connector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOG = logs.get("registry")
+
+TIMEOUT = 10.0
+PATIENCE = 300.0
+"""Seconds for which a registry that does not know an id is asked again before the records are taken for unreadable."""
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+_CONFLUENT = {IdKind.GUID: "schemas/guids/{}"}
+_APICURIO = {IdKind.GLOBAL: "ids/globalIds/{}"}
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the registry is, and how to enter. `ca_path`: certificates to trust instead of the system's, in PEM."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_path: str = ""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A schema that is asked for. Times are monotonic seconds; `unknown_since`: when the registry first denied it."""
+
+    next_at: float
+    pause: float = _FIRST_PAUSE
+    unknown_since: float | None = None
+
+
+class Registry:
+    """Schemas by their ids. `get`, `missing` and `arrived` are for the loop; one thread of its own does the asking.
+
+    Raises ConfigurationError.
+    """
+
+    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._paths = _APICURIO if "/apis/registry/" in access.url else _CONFLUENT
+        self._other = "ids/contentIds/{}" if self._paths is _APICURIO else "schemas/ids/{}"
+        self._client = httpx.Client(
+            base_url=access.url,
+            timeout=TIMEOUT,
+            verify=_trusting(access.ca_path),
+            auth=(access.username, access.password) if access.username else None,
+            headers={"user-agent": f"replenit-connector/{__version__}"},
+        )
+        self._condition = threading.Condition()
+        self._known: dict[SchemaId, Schema | str] = {}  # or why there is none that can be used
+        self._wanted: dict[SchemaId, _Wanted] = {}
+        self._arrived = False
+        self._closed = False
+        self._repeats = logs.Repeats()
+        self._thread = threading.Thread(target=self._work, name="registry", daemon=True)
+        self._thread.start()
+
+    def get(self, schema_id: SchemaId) -> Schema | None:
+        """The schema; None while the registry has not been heard. Raises Undecodable if there is none for this id."""
+        known = self._known.get(schema_id)
+        if known is None:
+            with self._condition:
+                if schema_id not in self._wanted:
+                    self._wanted[schema_id] = _Wanted(self._clock())
+                    self._condition.notify()
+            return None
+        if isinstance(known, str):
+            raise Undecodable(known)
+        return known
+
+    @property
+    def missing(self) -> int:
+        """How many schemas were asked for and not received."""
+        return len(self._wanted)
+
+    def arrived(self) -> bool:
+        """Whether something was learnt since the last call."""
+        with self._condition:
+            arrived, self._arrived = self._arrived, False
+            return arrived
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        self._thread.join(TIMEOUT)
+        self._client.close()
+
+    def _work(self) -> None:
+        while (schema_id := self._next()) is not None:
+            found = self._ask(schema_id)
+            with self._condition:
+                wanted = self._wanted[schema_id]
+                if isinstance(found, Schema) or found:
+                    self._known[schema_id] = found
+                    self._arrived = True
+                    if isinstance(found, Schema):
+                        del self._wanted[schema_id]
+                        continue
+                wanted.next_at = self._clock() + wanted.pause
+                wanted.pause = min(2 * wanted.pause, _LONGEST_PAUSE)
+
+    def _next(self) -> SchemaId | None:
+        """Wait until a schema is to be asked for; None once closed."""
+        with self._condition:
+            while not self._closed:
+                due = min(self._wanted.items(), key=lambda item: item[1].next_at, default=None)
+                wait = None if due is None else due[1].next_at - self._clock()
+                if due is not None and wait is not None and wait <= 0:
+                    return due[0]
+                self._condition.wait(wait)
+            return None
+
+    def _ask(self, schema_id: SchemaId) -> Schema | str:
+        """The schema, or why there is none that can be used; "" to ask again."""
+        try:
+            answer = self._client.get(self._paths.get(schema_id.kind, self._other).format(schema_id.value))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._wait(f"it can't be reached ({type(error).__name__})")
+        if answer.status_code == _NOT_FOUND:
+            return self._unknown(schema_id)
+        if not answer.is_success:
+            return self._wait(f"it answers {answer.status_code}")
+        try:
+            return parse(_definition(answer.json()))
+        except Undecodable as error:
+            return str(error)
+        except ValueError:
+            return self._wait("its answer is no JSON")
+
+    def _wait(self, why: str) -> str:
+        if times := self._repeats.admit("registry_unavailable", why, self._clock()):
+            _LOG.warning(
+                "registry_unavailable",
+                f"The schema registry does not give a schema: {why}. Records that need it wait; it is asked again. "
+                "Check SCHEMA_REGISTRY_URL, its credentials and its certificate.",
+                times=times,
+            )
+        return ""
+
+    def _unknown(self, schema_id: SchemaId) -> str:
+        """A registry may lag behind what its producers write, so it is asked for some minutes before it is believed."""
+        wanted, now = self._wanted[schema_id], self._clock()
+        wanted.unknown_since = now if wanted.unknown_since is None else wanted.unknown_since
+        self._wait(f"it knows none with {schema_id}")
+        if now - wanted.unknown_since < PATIENCE:
+            return ""
+        return f"has a schema that the registry does not know ({schema_id}): set the right SCHEMA_REGISTRY_URL"
+
+
+def _trusting(ca_path: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_path or None)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"SCHEMA_REGISTRY_CA_PATH: names no readable file with certificates in PEM ({type(error).__name__})"]
+        ) from None
+
+
+def _definition(answer: object) -> object:
+    """Confluent's answer wraps the schema as a text; Apicurio's own is the schema. Raises Undecodable."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("schema"), str):
+        return answer
+    kind = answer.get("schemaType", "AVRO")
+    if kind != "AVRO":
+        raise Undecodable("has a schema in the registry that is no Avro schema: set the converter to Avro or JSON")
+    if answer.get("references"):
+        raise Undecodable("has a schema in the registry that refers to others, which Debezium's never do")
+    try:
+        return json.loads(answer["schema"])
+    except ValueError:
+        return None
