@@ -39,6 +39,8 @@ EVENTS = {
     "kafka_error": "Kafka reported an error that it recovers from by itself.",
     "commit_failed": "Offsets could not be committed; the next commit covers them.",
     "halted": "Nothing is sent until what is named is mended.",
+    "suspended": "One lane is not sent until what is named is mended; the others go on.",
+    "lane_resumed": "A lane that was suspended goes on.",
     "recovered": "What was stopped goes on.",
     "request_failed": "A request failed and will be tried again.",
     "rate_limited": "The API refused a request since the limit was reached.",

@@ -92,6 +92,10 @@ class Metrics:
             "dead_letters", "Records confirmed in the dead-letter topic.", "entity", "reason"
         )
         self.halted = self._gauge("halted", "1 while nothing is sent, for this reason.", "reason")
+        self.suspended = self._gauge(
+            "suspended", "1 while a lane is not sent, for this reason; the others go on.", "lane", "reason"
+        )
+        self.retracted = self._counter("retracted_consents", "Customers whose consent was taken back at Replenit.")
         self.withheld = self._counter("withheld", "Changes kept back on purpose.", "entity", "reason")
         self.retention_gap = self._counter(
             "retention_gap_records", "Records deleted from a topic before they were read: changes were missed.", "topic"

@@ -49,8 +49,8 @@ class Ownership:
     """Keeps offsets, gate and pending work in step with what Kafka assigns.
 
     `drain` is called before partitions are handed over: it waits, within bounds, for what of them is in flight.
-    `unclean` hears until when nothing may be sent since a predecessor's last requests may be under way. `clock` gives
-    monotonic seconds, `wall` UNIX seconds.
+    `forget` hears which are gone. `unclean` hears until when nothing may be sent since a predecessor's last requests
+    may be under way. `clock` gives monotonic seconds, `wall` UNIX seconds.
     """
 
     def __init__(  # noqa: PLR0913 (what it keeps in step)
@@ -65,6 +65,7 @@ class Ownership:
         clock: Callable[[], float],
         wall: Callable[[], float],
         drain: Callable[[Sequence[Partition]], None],
+        forget: Callable[[Sequence[Partition]], None],
         unclean: Callable[[float], None],
     ) -> None:
         self._source = source
@@ -76,6 +77,7 @@ class Ownership:
         self._clock = clock
         self._wall = wall
         self._drain = drain
+        self._let_go = forget
         self._unclean = unclean
         self._said: dict[Partition, tuple[int, Mark]] = {}  # what was last committed, or is being committed
         self._announced: set[Partition] = set()
@@ -144,6 +146,7 @@ class Ownership:
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         self._pending.forget(partitions)
+        self._let_go(partitions)
         self._gate.revoke(partitions)
         self._offsets.revoke(partitions)
         for partition in partitions:

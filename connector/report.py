@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from connector import __version__
 from connector.core.entries import QUEUES, Lane
-from connector.core.halts import REMEDIES
+from connector.core.halts import REMEDIES, Probes, SuspendReason
 from connector.core.outcomes import HaltReason
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from connector.core.budget import Budget
     from connector.core.dispatch import Dispatch
+    from connector.core.doubts import Doubts
     from connector.core.events import Entity, Partition
     from connector.core.gate import Gate
     from connector.core.offsets import Offsets
@@ -44,6 +45,7 @@ class Report:
         dispatch: Dispatch,
         ownership: Ownership,
         letters: Letters,
+        doubts: Doubts,
         wall: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -56,6 +58,8 @@ class Report:
         self._dispatch = dispatch
         self._ownership = ownership
         self._letters = letters
+        self._doubts = doubts
+        self._lanes = (*(Lane(entity.value) for entity in settings.topics), Lane.DELETES)
         self._wall = wall
         self._progress_at = wall()
         self._lagging: set[Partition] = set()
@@ -84,9 +88,13 @@ class Report:
             metrics.oldest_unacked.labels(entity).set(oldest.get(entity, 0))
         if not any(self._pending.entries(entity) for entity in self._settings.topics):
             self._progress_at = self._wall()
-        halt = self._dispatch.halt
+        halt = self._dispatch.halting.halt
         for reason in HaltReason:
             metrics.halted.labels(reason).set(halt is not None and halt.reason is reason)
+        suspended = {(suspension.lane, suspension.reason) for suspension in self._dispatch.suspensions}
+        for lane in self._lanes:
+            for why in SuspendReason:
+                metrics.suspended.labels(lane, why).set((lane, why) in suspended)
         metrics.last_progress.set(self._progress_at)
         metrics.backlog_drain.set(self._drain_seconds())
         metrics.tokens.labels("bucket").set(self._budget.tokens(now))
@@ -120,7 +128,7 @@ class Report:
     def _describe(
         self, now: float, oldest: Mapping[Entity, float], *, stopping: bool, full: Collection[Entity]
     ) -> dict[str, object]:
-        halt = self._dispatch.halt
+        halt = self._dispatch.halting.halt
         return {
             "version": __version__,
             "ready": True,
@@ -131,15 +139,25 @@ class Report:
                 "reason": halt.reason,
                 "detail": halt.detail,
                 "remedy": REMEDIES[halt.reason],
-                "for_seconds": round(now - halt.since),
-                "next_try_in_seconds": max(0, round(halt.next_probe - now)),
+                **_tries(halt.probes, now),
             },
+            "suspended": [
+                {
+                    "lane": suspension.lane,
+                    "reason": suspension.reason,
+                    "detail": suspension.detail,
+                    "remedy": REMEDIES[suspension.reason],
+                    **_tries(suspension.probes, now),
+                }
+                for suspension in self._dispatch.suspensions
+            ],
             "lanes": {
                 entity: {
                     "partitions": len(self._ownership.partitions_of(entity)),
                     "gate_open": self._gate.open(topics, now),
                     "paused": entity in full,
                     "waiting": self._pending.entries(entity),
+                    "in_doubt": self._doubts.count(entity),
                     "bytes": self._pending.bytes(entity),
                     "oldest_change": oldest.get(entity),
                 }
@@ -162,3 +180,10 @@ class Report:
                 "seconds_to_drain": round(self._drain_seconds()),
             },
         }
+
+
+def _tries(probes: Probes, now: float) -> dict[str, int]:
+    return {
+        "for_seconds": round(now - probes.since),
+        "next_try_in_seconds": max(0, round(probes.next_at - now)),
+    }

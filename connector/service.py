@@ -16,16 +16,19 @@ from connector import __version__, logs
 from connector.core import documents
 from connector.core.budget import Budget
 from connector.core.dispatch import Batch, Dispatch
+from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
 from connector.core.halts import REMEDIES
-from connector.core.intake import Intake
+from connector.core.intake import Intake, Taken
 from connector.core.mapping import Mapping, Options
 from connector.core.offsets import Offsets
 from connector.core.outcomes import Delivered, HaltReason, Refused, Throttled, Transient
 from connector.core.pending import Pending
 from connector.core.requests import Answer
 from connector.core.scheduler import Lingers
+from connector.core.second_sendings import SecondSendings
+from connector.core.suspensions import Suspensions
 from connector.core.wire import JsonWire
 from connector.letters import Letters
 from connector.ownership import Ownership
@@ -36,9 +39,9 @@ if TYPE_CHECKING:
 
     from connector.adapters.sender import Reply
     from connector.core.dispatch import Consequences
+    from connector.core.doubts import Kept
     from connector.core.entries import Entry
     from connector.core.halts import Halt
-    from connector.core.intake import Taken
     from connector.letters import Topic
     from connector.metrics import Metrics
     from connector.ownership import Source
@@ -90,6 +93,9 @@ class Service:
         self._offsets = Offsets()
         self._gate = Gate(settings.http_timeout + SERVER_SETTLES)
         self._pending = Pending(self._offsets, removals=settings.removals == "each")
+        self._suspensions = Suspensions()
+        self._doubts = Doubts(self._offsets, self._suspensions, settings.topics)
+        self._second = SecondSendings(settings.customer_delete_settle)
         self._budget = Budget(settings.rate_limit_per_minute, settings.rate_limit_per_hour, now=now)
         self._dispatch = Dispatch(
             self._pending,
@@ -99,6 +105,8 @@ class Service:
             lingers=Lingers(settings.linger_max, settings.delete_linger),
             suspicious=_suspicious,
             jitter=random.random,
+            suspensions=self._suspensions,
+            second=self._second,
         )
         self._ownership = Ownership(
             source,
@@ -110,6 +118,7 @@ class Service:
             clock=clocks.monotonic,
             wall=clocks.wall,
             drain=self._drain,
+            forget=self._forget,
             unclean=self._budget.close_until,
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
@@ -122,6 +131,7 @@ class Service:
             self._gate,
             partition_count=source.partition_count,
             suppress=settings.suppress_unchanged,
+            second=self._second,
         )
         self._report = Report(
             settings,
@@ -134,6 +144,7 @@ class Service:
             dispatch=self._dispatch,
             ownership=self._ownership,
             letters=self._letters,
+            doubts=self._doubts,
             wall=clocks.wall,
         )
         self._repeats = logs.Repeats()
@@ -162,7 +173,9 @@ class Service:
         self._mend(now)
         self._send()
         self._ownership.commit(now)
-        self._ownership.hold(stopped=self._dispatch.halt is not None or self._stopping, full=self._full)
+        stopped = self._dispatch.halting.halt is not None or self._stopping
+        self._ownership.hold(stopped=stopped, full=self._full | self._doubts.pausing())
+        self._tell_suspensions(now)
         self.ready = True
         if now >= self._publish_at:
             self._publish_at = now + PUBLISH_INTERVAL
@@ -205,21 +218,54 @@ class Service:
         self._ownership.rewind()
         for partition in touched:
             self._ownership.passes(partition)
+        for entity, kept in self._doubts.condemned():
+            self._bury(entity, kept)
+        for entity, kept in self._doubts.turn(now):
+            self._take_again(entity, kept, now)
         self._fill()
 
     def _take(self, record: Record, partition: Partition, now: float) -> Taken:
         entity = self._entities[record.topic]
         taken = self._intake.take(record, partition, now)
         if taken.reject is not None:
+            if not self._doubts.refuse(entity, record, partition, taken.reject, now):
+                return taken._replace(outcome="in_doubt")
             self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
-        elif taken.outcome == "coalesced":
+        elif taken.unfed:
+            self._doubts.unfed(entity, record, partition, now)
+        elif taken.row:
+            self._doubts.accept(entity, record, partition)
+        self._count(entity, taken)
+        return taken
+
+    def _take_again(self, entity: Entity, kept: Kept, now: float) -> None:
+        """Take in what was kept in doubt; what is refused again is a dead letter.
+
+        Without a key it can't be told whether something newer was read since: then it stays refused.
+        """
+        record, partition = kept.record, kept.partition
+        if kept.reject is not None and record.key is None:
+            self._bury(entity, kept)
+            return
+        self._offsets.release(kept.ticket)
+        taken = self._intake.take(record, partition, now, again=True)
+        if taken.reject is not None:
+            self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
+        self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
+        self._count(entity, taken)
+
+    def _bury(self, entity: Entity, kept: Kept) -> None:
+        assert kept.reject is not None
+        self._metrics.events.labels(kept.record.topic, "", "dead_letter").inc()
+        self._letters.write(kept.record, [kept.ticket], entity, kept.reject)
+
+    def _count(self, entity: Entity, taken: Taken) -> None:
+        if taken.outcome == "coalesced":
             self._metrics.coalesced.labels(entity).inc()
         elif taken.withheld is not None:
             self._metrics.withheld.labels(entity, taken.withheld).inc()
-        self._count_values(entity, taken)
-        return taken
-
-    def _count_values(self, entity: Entity, taken: Taken) -> None:
+        if taken.retracts:
+            self._metrics.retracted.inc()
         if taken.merged_items:
             self._metrics.merged_items.labels(entity).inc(taken.merged_items)
         if taken.rounded:
@@ -228,8 +274,8 @@ class Service:
     def _fill(self) -> None:
         """Entities with so much waiting that their topics pause, until half of it is gone."""
         for entity in self._settings.topics:
-            entries = self._pending.entries(entity) + self._letters.count(entity)
-            taken = self._pending.bytes(entity) + self._letters.weight(entity)
+            entries = self._pending.entries(entity) + self._letters.count(entity) + self._doubts.count(entity)
+            taken = self._pending.bytes(entity) + self._letters.weight(entity) + self._doubts.weight(entity)
             most, room = self._settings.pending_max_keys, self._settings.pending_max_bytes
             if entity not in self._full and (entries >= most or taken >= room):
                 self._full.add(entity)
@@ -256,7 +302,7 @@ class Service:
             batch = self._dispatch.next(now, ready)
             if not isinstance(batch, Batch):
                 self._wait = batch
-                if self._dispatch.halt is None and self._budget.wait(now) > 0 and self._pending.ready():
+                if self._dispatch.halting.halt is None and self._budget.wait(now) > 0 and self._pending.ready():
                     self._metrics.rate_limit_wait.inc(now - turned)
                 return
             self._wait = 0.0
@@ -339,11 +385,11 @@ class Service:
     # Halts
 
     def _check_key(self, now: float) -> None:
-        follows = self._dispatch.see_key(self._settings.replenit_api_key.fingerprint(), now)
-        if follows is not None and follows.halted is not None:
-            self._halted(follows.halted)
-        if follows is not None and follows.recovered is not None:
-            self._recovered(follows.recovered, now)
+        halted, recovered = self._dispatch.see_key(self._settings.replenit_api_key.fingerprint(), now)
+        if halted is not None:
+            self._halted(halted)
+        if recovered is not None:
+            self._recovered(recovered, now)
 
     def _mend(self, now: float) -> None:
         """Serve the dead-letter topic; while it takes nothing, try it again when the time has come.
@@ -351,16 +397,16 @@ class Service:
         The halt ends once it has taken what it refused. What was refused during another halt goes when that ends.
         """
         self._letters.serve()
-        halt = self._dispatch.halt
+        halt = self._dispatch.halting.halt
         if halt is None:
             if self._letters.unwritten:
                 self._letters.rewrite()
         elif halt.reason is HaltReason.DEAD_LETTER_TOPIC:
-            if now >= halt.next_probe:
-                halt.postpone(now)
+            if now >= halt.probes.next_at:
+                halt.probes.postpone(now)
                 self._retry_letters(halt)
             if self._letters_mended and not self._letters.unconfirmed:
-                self._dispatch.resume()
+                self._dispatch.halting.resume()
                 self._recovered(halt, now)
 
     def _retry_letters(self, halt: Halt) -> None:
@@ -374,12 +420,14 @@ class Service:
     def _check_letters(self, now: float) -> None:
         why = self._letters.missing()
         self._letters_mended = why is None
-        if why is not None and (halt := self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, now, why)) is not None:
+        if why is None:
+            return
+        if (halt := self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, now, why)) is not None:
             self._halted(halt)
 
     def _letters_refused(self, why: str) -> None:
         self._letters_mended = False
-        halt = self._dispatch.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why)
+        halt = self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why)
         if halt is not None:
             self._halted(halt)
 
@@ -389,11 +437,27 @@ class Service:
             "halted",
             f"Nothing is sent. {remedy} {halt.detail}".rstrip(),
             reason=halt.reason,
-            next_try_in=round(halt.next_probe - halt.since),
+            next_try_in=round(halt.probes.next_at - halt.probes.since),
         )
 
     def _recovered(self, halt: Halt, now: float) -> None:
-        _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.since))
+        _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.probes.since))
+
+    def _tell_suspensions(self, now: float) -> None:
+        for suspension, begun in self._suspensions.changes():
+            lane, reason, probes = suspension.lane, suspension.reason, suspension.probes
+            if begun:
+                _LOG.error(
+                    "suspended",
+                    f"Nothing more is sent of {lane}, the other lanes go on. {suspension.detail} {REMEDIES[reason]} "
+                    f"What waits keeps its place; the lane is tried in {probes.next_at - now:.0f} s.",
+                    lane=lane,
+                    reason=reason,
+                    next_try_in=round(probes.next_at - now),
+                )
+            else:
+                after = round(now - probes.since)
+                _LOG.info("lane_resumed", f"{lane} go on.", lane=lane, reason=reason, after=after)
 
     # Handing over
 
@@ -404,13 +468,18 @@ class Service:
             self._settle(self._sender.replies(min(left, LONGEST_WAIT)))
         if self._letters.unconfirmed:
             self._letters.flush(max(1.0, deadline - self._clock()))
+
+    def _forget(self, partitions: Sequence[Partition]) -> None:
+        """The partitions are another process's, or are read anew."""
+        self._doubts.forget(partitions)
+        self._second.forget(partitions)
         for partition in partitions:
             self._intake.forget(partition)
 
 
 def _options(settings: Settings, entity: Entity) -> Options:
     empty = {Entity.ORDERS: settings.empty_orders, Entity.PRODUCTS: settings.empty_products}
-    return Options(contract=settings.contract, nulls=settings.nulls, empty=empty.get(entity, "send"))
+    return Options(settings.contract, settings.nulls, empty.get(entity, "send"), settings.consent_policy)
 
 
 def _suspicious(entry: Entry) -> bool:

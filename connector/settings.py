@@ -276,6 +276,19 @@ class Settings(BaseModel):
     customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
         "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
     )
+    customer_delete_settle: float = _seconds(
+        "How long Replenit may take to work a customer's delete off; who comes back meanwhile is sent twice. 0: once.",
+        "900",
+        0,
+        86_400,
+    )
+    consent_policy: Annotated[Literal["enforce", "forward", "assume"], _ANY_CASE] = _choice(
+        "Who is sent: customers who have given consent (GdprOptin); all, as the row has it; or, where no column tells, "
+        "all with consent, for which you answer.",
+        "enforce",
+        "forward",
+        "assume",
+    )
     log_level: Annotated[Literal["info", "debug", "warning", "error"], _ANY_CASE] = _choice(
         "The least level that is logged.", "info", "debug", "warning", "error"
     )

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from connector.adapters.kafka import Bounds, Commit, End
@@ -52,7 +52,11 @@ def settings(**changes: str) -> Settings:
 
 @dataclass
 class Faults:
-    """Shares of requests that go wrong, each in its way; seconds of latency; what the API refuses."""
+    """Shares of requests that go wrong, each in its way; seconds of latency; what the API refuses.
+
+    `names_bad`: which of the bad records an answer names. `refused`: entities of which nothing is taken.
+    `late_deletes`: the longest that the DELETE of a customer stays in the API's queue.
+    """
 
     fails: float = 0.0
     refuses_connection: float = 0.0
@@ -61,8 +65,10 @@ class Faults:
     straggles: float = 0.0
     unauthorized: bool = False
     down: bool = False
-    names_bad: bool = True
+    names_bad: Literal["all", "first", "none"] = "all"
     poisoned: set[tuple[str, str]] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    late_deletes: float = 0.0
     letters_refused: bool = False
     letters_topic_shown: bool = False
 
@@ -207,9 +213,12 @@ class World:
         """What the server holds and the tables do not, and the other way round, by versions."""
         found = []
         for entity, rows in self.tables.items():
-            expected = {identifier: self.versions[entity, identifier] for identifier in rows}
+            consented = [identifier for identifier, row in rows.items() if row.get("gdpr_optin", True)]
+            expected = {identifier: self.versions[entity, identifier] for identifier in consented}
             actual = {
-                identifier: _version(entity, document) for identifier, document in self.server.state[entity].items()
+                identifier: _version(entity, document)
+                for identifier, document in self.server.state[entity].items()
+                if not (identifier in rows and document.get("GdprOptin") is False)
             }
             found += [
                 f"{entity} {identifier}: expected {expected.get(identifier)}, found {actual.get(identifier)}"
@@ -284,14 +293,21 @@ class Server:
         entity = batch.request.endpoint.removeprefix("upsert_")
         documents = json.loads(batch.request.body)
         ids = [document[_ID_FIELDS[entity]] for document in documents]
-        bad = [index for index, identifier in enumerate(ids) if (entity, identifier) in self.world.faults.poisoned]
+        faults = self.world.faults
+        bad = [
+            index
+            for index, identifier in enumerate(ids)
+            if (entity, identifier) in faults.poisoned or entity in faults.refused
+        ]
         if bad:
-            keys = [f"[{index}].Name" for index in bad] if self.world.faults.names_bad else ["Name"]
-            return _answer(
-                400, {"success": False, "message": "Validation failed", "errors": {key: ["no"] for key in keys}}
-            )
+            names = {"all": [f"[{index}].Name" for index in bad], "first": [f"$[{bad[0]}].Name"], "none": ["Name"]}
+            errors = {key: ["The field Name is required."] for key in names[faults.names_bad]}
+            return _answer(400, {"success": False, "message": "Validation failed", "errors": errors})
         for identifier, document in zip(ids, documents, strict=True):
-            self._progress(entity, identifier, _version(entity, document))
+            if document.get("GdprOptin") is not False:
+                self._progress(entity, identifier, _version(entity, document))
+            elif document.keys() != {"CustomerId", "GdprOptin"}:
+                self.broken.append(f"more than a retraction of {identifier}")
             self.state[entity][identifier] = document
         return _answer(200, {"success": True, "message": "Saved.", "data": {"count": len(documents)}})
 
@@ -300,6 +316,14 @@ class Server:
         if batch.item is not None:
             return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
         [identifier] = batch.request.ids
+        if entity == "customers" and self.world.faults.late_deletes:
+            after = self.world.random.uniform(0, self.world.faults.late_deletes)
+
+            def apply() -> None:
+                self.state[entity].pop(unquote(identifier), None)
+
+            self.world.at(self.world.now + after, apply)
+            return _answer(200, {"success": True, "message": "Queued.", "data": {}})
         if self.state[entity].pop(unquote(identifier), None) is None and entity != "customers":
             return _answer(404, {"success": False, "message": f"{entity[:-1].title()} not found.", "data": {}})
         return _answer(200, {"success": True, "message": "Deleted.", "data": {}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import pytest
 from simulation import World
@@ -101,8 +102,8 @@ def test_graceful_stops_make_the_next_start_quick(seed: int) -> None:
     assert _verdict(world) == []
 
 
-@pytest.mark.parametrize("names_bad", [True, False])
-def test_bad_records_cost_themselves_only(names_bad: bool) -> None:
+@pytest.mark.parametrize("names_bad", ["all", "first", "none"])
+def test_bad_records_cost_themselves_only(names_bad: Literal["all", "first", "none"]) -> None:
     """What the API refuses ends in the dead-letter topic, whether it says which records it means or not."""
     world = World(1)
     world.faults.names_bad = names_bad
@@ -224,7 +225,7 @@ def test_a_dead_letter_refused_during_another_halt_is_written_after_it() -> None
     service = world.service()
     service.step()
     world.emit_raw("customers", 0, b'{"customer_id":"x"}', b"no json")
-    service._dispatch.stop(HaltReason.UNAUTHORIZED, world.now)  # noqa: SLF001 (the API said so before anything was read)
+    service._dispatch.halting.stop(HaltReason.UNAUTHORIZED, world.now)  # noqa: SLF001 (the API said so before anything was read)
     world.run(service, 30)
     assert world.letters_tried == 1
     world.faults.letters_refused = False
@@ -261,8 +262,10 @@ def test_a_partition_that_is_known_late_is_paused_all_the_same() -> None:
 def test_dead_letters_that_pile_up_pause_their_topics(shown: bool) -> None:
     """A topic of what nobody can read, and no topic to take it: memory stays bounded, and nothing is lost."""
     world = World(11)
-    for number in range(20_000):
+    for number in range(10_000):  # a few more can be read than can't, or else the lane would be suspended
         world.emit_raw("customers", number % 3, b'{"customer_id":"x"}', b"no json")
+        world.emit_raw("customers", number % 3, b'{"customer_id":"y"}', None)
+        world.emit_raw("customers", number % 3, b'{"customer_id":"z"}', None)
     world.faults.letters_refused = True
     world.faults.letters_topic_shown = shown
     service = world.service(PENDING_MAX_KEYS="500")
@@ -270,7 +273,7 @@ def test_dead_letters_that_pile_up_pause_their_topics(shown: bool) -> None:
     assert 0 < int(str(service.status["dead_letters_unconfirmed"])) <= 1500
     world.faults.letters_refused = False
     assert world.run(service, 1800, world.settled)
-    assert len(world.letters) == 20_000
+    assert len(world.letters) == 10_000
 
 
 def test_a_new_partition_waits_for_the_older_ones() -> None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, assert_never
 
 from connector.core.entries import Lane, Queue
 from connector.core.events import Entity, Reason, Reject
-from connector.core.halts import Halt
+from connector.core.halting import Halting
 from connector.core.isolation import Group, Isolation
 from connector.core.lanes import Health, pause
 from connector.core.outcomes import (
     Delivered,
-    HaltReason,
     Refused,
     Stopped,
     Suspect,
@@ -25,31 +24,33 @@ from connector.core.outcomes import (
 )
 from connector.core.requests import DELETES, ITEM_DELETES, UPSERTS, Answer, Purpose, Request
 from connector.core.scheduler import Candidate, Lingers, Load, next_send
+from connector.core.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from connector.core.budget import Budget, Slot
     from connector.core.entries import Entry
-    from connector.core.events import FieldError
+    from connector.core.halts import Halt
     from connector.core.outcomes import Outcome
     from connector.core.pending import Pending
     from connector.core.requests import NoAnswer
+    from connector.core.second_sendings import SecondSendings
+    from connector.core.suspensions import Suspensions
 
 AMBIGUITY = 30.0
 """Seconds for which the server may go on with a request whose answer did not come."""
 
-PROOF = 600.0
-"""Seconds for which a success proves that tenant and key are right."""
-
-_DOUBT_AGAIN = 5.0
 _SUSPICIOUS_FAILURES = 5
 _HOPELESS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """A request under way with the entries that it carries; a probe carries none, and has no lane."""
+    """A request under way with the entries that it carries; a halt's probe carries none, and has no lane.
+
+    `trial`: it tries whether its suspended lane works again.
+    """
 
     request: Request
     purpose: Purpose
@@ -58,6 +59,7 @@ class Batch:
     entries: Sequence[Entry] = ()
     item: tuple[str, ...] | None = None
     group: Group | None = None
+    trial: bool = False
 
 
 @dataclass(slots=True)
@@ -73,10 +75,10 @@ class Consequences:
 
 
 class Dispatch:
-    """Lanes, isolation and halts over the pending work.
+    """Lanes, isolation, halts and suspensions over the pending work.
 
-    `suspicious` tells which entries the strict reading of the API's documents would refuse. `jitter` gives numbers from
-    0 to 1.
+    `suspensions` is shared with whoever suspends lanes for other reasons. `suspicious` tells which entries the strict
+    reading of the API's documents would refuse. `jitter` gives numbers from 0 to 1.
     """
 
     def __init__(  # noqa: PLR0913 (what it decides by)
@@ -89,9 +91,14 @@ class Dispatch:
         lingers: Lingers,
         suspicious: Callable[[Entry], bool],
         jitter: Callable[[], float],
+        suspensions: Suspensions,
+        second: SecondSendings,
     ) -> None:
-        self.halt: Halt | None = None
+        self.halting = Halting()
+        self.suspensions = suspensions
+        self._trials = Trials(pending, suspensions, entities)
         self.lingers = lingers
+        self._second = second
         self._pending = pending
         self._budget = budget
         self._entities = entities
@@ -101,9 +108,6 @@ class Dispatch:
         self._health = {lane: Health() for lane in Lane}
         self._isolations = {Lane(entity.value): Isolation(pending) for entity in entities}
         self._isolating = False
-        self._probing = False
-        self._doubt: float | None = None  # when to ask whether key and tenant work
-        self._proven_at = -math.inf
         self._fingerprint: str | None = ""
 
     # What goes out
@@ -111,21 +115,27 @@ class Dispatch:
     @property
     def flying(self) -> int:
         """Requests without an outcome."""
-        return sum(health.flying for health in self._health.values()) + self._probing
+        return sum(health.flying for health in self._health.values()) + self.halting.probing
 
     def next(self, now: float, open_entities: Collection[Entity]) -> Batch | float:
         """The request to send now, or the seconds after which to ask again at the latest.
 
         Its entries fly, and its slot of the budget is spent: the caller sends it and hands what comes to `settle`.
         """
-        if self.halt is not None or self._doubt is not None:
+        if self.halting.stopped:
             return self._probe(now)
         self._pending.advance(now)
+        self._send_again(now)
+        for lane in self._trials.lanes_in_doubt:
+            self._weigh(lane, now)
+        trial = self._trials.next(now, self._budget.wait(now), open_entities)
+        if not isinstance(trial, float):
+            return self._send_sample(*trial, now)
         candidates = dict(self._candidates(now, open_entities))
         chosen, wait = next_send(candidates, self._budget, self.lingers, now)
         if chosen is None:
             put_off = self._pending.next_put_off()
-            return min(wait, math.inf if put_off is None else put_off - now)
+            return min(wait, trial, math.inf if put_off is None else put_off - now)
         what = candidates[chosen]
         if isinstance(what, Group):
             return self._send_group(chosen.lane, what, now)
@@ -135,24 +145,29 @@ class Dispatch:
 
     def _probe(self, now: float) -> Batch | float:
         """An empty array: it costs a request and changes nothing, and its answer tells whether key and tenant work."""
-        if self._probing or self._fingerprint is None:
-            return math.inf
-        if self.halt is not None and self.halt.reason is HaltReason.DEAD_LETTER_TOPIC:
-            return math.inf
-        due = (self._doubt or 0.0) if self.halt is None else self.halt.next_probe
-        due -= now
-        wait = max(due, self._budget.wait(now))
+        wait = max(self.halting.due(now), self._budget.wait(now))
         if wait > 0:
             return wait
-        self._probing = True
+        self.halting.probing = True
         return Batch(Request(UPSERTS[Entity.ORDERS], body=b"[]"), Purpose.PROBE, self._budget.spend(now))
+
+    def _send_sample(self, lane: Lane, sample: list[Entry], now: float) -> Batch:
+        if lane is Lane.DELETES:
+            request, _, item = _delete(sample[0])
+            return self._send(lane, request, Purpose.PROBE, sample, now, item=item, trial=True)
+        return self._send(lane, _upsert(Entity(lane.value), sample), Purpose.PROBE, sample, now, trial=True)
+
+    def _send_again(self, now: float) -> None:
+        for change in self._second.due(now, at_once=self.lingers.over):
+            if self._pending.idle(change.key):
+                self._pending.put(change, now)
 
     def _candidates(
         self, now: float, open_entities: Collection[Entity]
     ) -> Iterator[tuple[Candidate, Group | list[Queue]]]:
         for lane, isolation in self._isolations.items():
             health = self._health[lane]
-            if Entity(lane.value) not in open_entities or not health.may_send(now):
+            if Entity(lane.value) not in open_entities or lane in self.suspensions or not health.may_send(now):
                 continue
             if not self._isolating and (group := isolation.ready(now)) is not None:
                 since = min(entry.since for entry in group.members)
@@ -161,7 +176,7 @@ class Dispatch:
             if (oldest := self._oldest(queues)) is not None:
                 yield Candidate(lane, self._load(Entity(lane.value), queues), oldest, health.served), queues
         health = self._health[Lane.DELETES]
-        if health.may_send(now):
+        if health.may_send(now) and Lane.DELETES not in self.suspensions:
             queues = self._queues(Lane.DELETES, open_entities, open_entities)
             queues.sort(key=lambda queue: (queue.snapshot, self._pending.oldest(queue) or math.inf))
             if (oldest := self._oldest(queues)) is not None:
@@ -188,7 +203,7 @@ class Dispatch:
     def _referents_wait(self, open_entities: Collection[Entity]) -> bool:
         for lane in (Lane.CUSTOMERS, Lane.PRODUCTS):
             entity = Entity(lane.value)
-            healthy = not self._health[lane].failures
+            healthy = not self._health[lane].failures and lane not in self.suspensions
             waiting = self._pending.length(Queue(lane, entity, snapshot=True)) > 0
             if entity in self._entities and healthy and (waiting or entity not in open_entities):
                 return True
@@ -216,12 +231,7 @@ class Dispatch:
 
     def _send_delete(self, queues: list[Queue], now: float) -> Batch:
         [entry] = self._pending.take(queues, 1)
-        entity, item = entry.key.entity, None
-        if entry.state.delete:
-            request, purpose = Request(DELETES[entity], (entry.key.id,)), Purpose.DELETE
-        else:
-            item = min(entry.state.stale)
-            request, purpose = Request(ITEM_DELETES[entity], (entry.key.id, *item)), Purpose.ITEM_DELETE
+        request, purpose, item = _delete(entry)
         if entry.failures:
             purpose = Purpose.RETRY
         return self._send(Lane.DELETES, request, purpose, [entry], now, item=item)
@@ -236,9 +246,10 @@ class Dispatch:
         *,
         item: tuple[str, ...] | None = None,
         group: Group | None = None,
+        trial: bool = False,
     ) -> Batch:
         self._health[lane].sent(now)
-        return Batch(request, purpose, self._budget.spend(now), lane, entries, item, group)
+        return Batch(request, purpose, self._budget.spend(now), lane, entries, item, group, trial)
 
     # What comes back
 
@@ -250,90 +261,55 @@ class Dispatch:
         self._budget.answer(batch.slot, now, status, headers, retry_after=asked)
         follows = Consequences(outcome)
         if batch.lane is None:
-            self._settle_probe(follows, now)
+            follows.halted, follows.recovered = self.halting.probed(outcome, now)
             return follows
         self._health[batch.lane].flying -= 1
         if batch.group is not None:
             self._isolating = False
         self._draw(batch, batch.lane, follows, now)
+        follows.dead += self._trials.condemned(batch.lane)
+        if batch.trial:
+            self._trials.settled(batch.lane, len(batch.entries), outcome, now)
         return follows
 
     def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:  # noqa: C901 (one case a row)
         match follows.outcome:
             case Delivered(count):
                 self._delivered(batch, lane, count, follows, now)
-            case Refused(errors):
+            case Refused():
                 self._proven(lane, now)
-                self._refused(batch, errors, follows)
-            case Suspect(status=403) if now - self._proven_at > PROOF:  # a gateway dislikes this record, or this sender
+                self._refused(batch, lane, follows.outcome, follows, now)
+            case Suspect(status=403) if not self.halting.is_proven(now):  # a gateway dislikes this record, or us
                 self._again(batch, lane)
-                self._doubt = now
+                self.halting.doubt(now)
             case Suspect(errors):
-                self._divide(batch, lane, Reject(Reason.REJECTED, errors), follows)
+                self._divide(batch, lane, Reject(Reason.REJECTED, errors), follows, now)
             case TooLarge():
-                self._divide(batch, lane, Reject(Reason.TOO_LARGE, ()), follows)
+                self._divide(batch, lane, Reject(Reason.TOO_LARGE, ()), follows, now)
             case Throttled():
                 self._again(batch, lane)
             case Transient(_, ambiguous):
                 self._failed(batch, lane, follows, now, locked_until=now + AMBIGUITY if ambiguous else 0.0)
             case Stopped(reason):
                 self._again(batch, lane)
-                follows.halted = self.stop(reason, now)
-            case Unclear() if now - self._proven_at <= PROOF:
+                follows.halted = self.halting.stop(reason, now)
+            case Unclear() if self.halting.is_proven(now):
                 self._delivered(batch, lane, None, follows, now)
             case Unclear():
                 self._again(batch, lane)
-                self._doubt = now
+                self.halting.doubt(now)
             case _:
                 assert_never(follows.outcome)
 
-    def stop(self, reason: HaltReason, now: float, detail: str = "") -> Halt | None:
-        """Halt all sending; the halt, unless one is under way already."""
-        if self.halt is not None:
-            return None
-        self.halt = Halt(reason, now, self._fingerprint, detail)
-        return self.halt
-
-    def resume(self) -> Halt | None:
-        """End the halt: its cause is gone."""
-        halt, self.halt = self.halt, None
-        return halt
-
-    def see_key(self, fingerprint: str | None, now: float) -> Consequences | None:
-        """Take notice of the key as it is now, None if there is none."""
-        self._fingerprint = fingerprint
-        if fingerprint is None:
-            halt = self.stop(HaltReason.KEY_MISSING, now)
-            return None if halt is None else Consequences(Stopped(HaltReason.KEY_MISSING), halted=halt)
-        if self.halt is not None:
-            self.halt.key_seen(fingerprint, now)
-            if self.halt.reason is HaltReason.KEY_MISSING:
-                self._doubt = now
-                return Consequences(Stopped(HaltReason.KEY_MISSING), recovered=self.resume())
-        return None
-
-    def _settle_probe(self, follows: Consequences, now: float) -> None:
-        self._probing = False
-        match follows.outcome:
-            case Delivered() | Refused() | Suspect() | TooLarge():
-                self._doubt = None
-                self._proven_at = now
-                if self.halt is not None and self.halt.reason is not HaltReason.DEAD_LETTER_TOPIC:
-                    follows.recovered = self.resume()
-            case Stopped(reason):
-                self._doubt = None
-                if self.halt is None:
-                    follows.halted = self.stop(reason, now)
-                elif self.halt.reason is not HaltReason.DEAD_LETTER_TOPIC:
-                    self.halt.reason = reason
-                    self.halt.postpone(now)
-            case _:
-                if self.halt is not None:
-                    self.halt.postpone(now)
-                self._doubt = None if self._doubt is None else now + _DOUBT_AGAIN
+    def see_key(self, fingerprint: str | None, now: float) -> tuple[Halt | None, Halt | None]:
+        """Take notice of the key as it is now, None if there is none: the halt that begins, and the one that ends."""
+        if fingerprint != self._fingerprint:
+            self._fingerprint = fingerprint
+            self.suspensions.hasten(now)
+        return self.halting.see_key(fingerprint, now)
 
     def _proven(self, lane: Lane, now: float) -> None:
-        self._proven_at = now
+        self.halting.proven(now)
         self._health[lane].succeeded(now)
 
     def _delivered(self, batch: Batch, lane: Lane, count: int | None, follows: Consequences, now: float) -> None:
@@ -343,6 +319,11 @@ class Dispatch:
         if count is not None and lane is not Lane.DELETES:
             follows.short = max(0, len(batch.entries) - count)
         for entry in batch.entries:
+            self._trials.accept(lane, entry)
+            if entry.state.delete:
+                self._second.deleted(entry.key, now)
+            elif batch.item is None:
+                self._second.delivered(entry, entry.state, now)
             if batch.item is not None:
                 done = self._pending.item_deleted(entry, batch.item)
             else:
@@ -350,27 +331,49 @@ class Dispatch:
             if done:
                 follows.delivered.append(entry)
 
-    def _refused(self, batch: Batch, errors: Mapping[int, tuple[FieldError, ...]], follows: Consequences) -> None:
+    def _refused(self, batch: Batch, lane: Lane, refused: Refused, follows: Consequences, now: float) -> None:
+        """All of the batch is known by the answer, or, where it names the first bad record only, what is before it."""
+        rejects = {index: Reject(Reason.REJECTED, errors) for index, errors in refused.errors.items()}
+        first = min(rejects)
         for index, entry in enumerate(batch.entries):
-            if index in errors:
-                self._reject(entry, Reject(Reason.REJECTED, errors[index]), follows)
+            if index in rejects:
+                self._trials.refuse(lane, entry, rejects[index])
+            elif refused.complete or index < first:
+                self._trials.accept(lane, entry)
+        self._weigh(lane, now)
+        for index, entry in enumerate(batch.entries):
+            if index in rejects:
+                self._reject(lane, entry, rejects[index], follows, now)
             else:
                 entry.isolating = True
                 self._pending.failed(entry)
 
-    def _divide(self, batch: Batch, lane: Lane, reject: Reject, follows: Consequences) -> None:
+    def _divide(self, batch: Batch, lane: Lane, reject: Reject, follows: Consequences, now: float) -> None:
         """Some entry of the batch is at fault: the only one, or one to be found."""
         if len(batch.entries) == 1:
-            self._reject(batch.entries[0], reject, follows)
+            [entry] = batch.entries
+            self._trials.refuse(lane, entry, reject)
+            self._weigh(lane, now)
+            self._reject(lane, entry, reject, follows, now)
             return
         for entry in batch.entries:
             self._pending.failed(entry)
+        if lane in self.suspensions:
+            return
         if batch.group is None:
             self._isolations[lane].split(batch.entries, self._suspicious)
         else:
             self._isolations[lane].split(batch.entries)
 
-    def _reject(self, entry: Entry, reject: Reject, follows: Consequences) -> None:
+    def _weigh(self, lane: Lane, now: float) -> None:
+        """Suspend the lane if its refusals are no records' fault."""
+        if self._trials.weigh(lane, now) and lane in self._isolations:
+            self._isolations[lane].dissolve()
+
+    def _reject(self, lane: Lane, entry: Entry, reject: Reject, follows: Consequences, now: float) -> None:
+        """A dead letter, unless the lane's refusals are in doubt: what was refused in doubt before is one."""
+        if (not entry.doubted or self._trials.suspended(lane)) and self._trials.doubt(lane, entry, reject, now):
+            return
         if self._pending.rejected(entry):
             follows.dead.append((entry, reject))
 
@@ -378,7 +381,7 @@ class Dispatch:
         """The same once more, as soon as anything may be sent: the failure said nothing of the records."""
         for entry in batch.entries:
             self._pending.failed(entry)
-        if batch.group is not None:
+        if batch.group is not None and lane not in self.suspensions:
             self._isolations[lane].again(batch.group, batch.entries, 0.0)
 
     def _failed(self, batch: Batch, lane: Lane, follows: Consequences, now: float, *, locked_until: float) -> None:
@@ -394,7 +397,8 @@ class Dispatch:
         ]
         alone = len(batch.entries) == 1
         if suspects and alone and now - batch.entries[0].failing_since >= _HOPELESS:
-            self._reject(batch.entries[0], Reject(Reason.SERVER_ERROR, ()), follows)
+            if self._pending.rejected(batch.entries[0]):
+                follows.dead.append((batch.entries[0], Reject(Reason.SERVER_ERROR, ())))
             return
         if not suspects:
             health.failed(now, self._jitter())
@@ -403,10 +407,21 @@ class Dispatch:
         retry_at = max(health.retry_at, now + pause(failures, 0.0 if alone else self._jitter()))
         for entry in batch.entries:
             self._pending.failed(entry, retry_at=retry_at, locked_until=locked_until)
+        if lane in self.suspensions:
+            return
         if len(suspects) > 1:
             self._isolations[lane].split(suspects, not_before=max(retry_at, locked_until))
         elif batch.group is not None and not alone:
             self._isolations[lane].again(batch.group, batch.entries, max(retry_at, locked_until))
+
+
+def _delete(entry: Entry) -> tuple[Request, Purpose, tuple[str, ...] | None]:
+    """The DELETE that an entry owes first, what it is spent on, and the item that it is about."""
+    entity = entry.key.entity
+    if entry.state.delete:
+        return Request(DELETES[entity], (entry.key.id,)), Purpose.DELETE, None
+    item = min(entry.state.stale)
+    return Request(ITEM_DELETES[entity], (entry.key.id, *item)), Purpose.ITEM_DELETE, item
 
 
 def _upsert(entity: Entity, entries: Sequence[Entry]) -> Request:

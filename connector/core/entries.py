@@ -56,7 +56,9 @@ class Entry:
     `committed_ms`: the source's commit time of its oldest live event. `created`: see `Change`. `not_before`: it is kept
     back until then. `locked_until`: the server may be working on a former request for the key until then. `failures`
     since the last success, the first of them at `failing_since`. `isolating`: it was part of a batch that was refused.
-    `group`: the group of suspects that it goes with, 0 for none. `line` and `place`: where it stands, if anywhere.
+    `judged`: the API has found nothing wrong with its state, although it was not saved. `doubted`: the API refused its
+    state while it refused most. `exposed`: a state of it may be at the server although no answer said so. `group`: the
+    group of suspects that it goes with, 0 for none. `line` and `place`: where it stands, if anywhere.
     """
 
     key: Key
@@ -72,6 +74,9 @@ class Entry:
     failures: int = 0
     failing_since: float = 0.0
     isolating: bool = False
+    judged: bool = False
+    doubted: bool = False
+    exposed: bool = False
     group: int = 0
     line: Line | None = None
     place: int = 0
@@ -117,6 +122,10 @@ class Line:
         while self._heap and not self._stands(self._heap[0]):
             heappop(self._heap)
         return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+
+    def entries(self) -> list[Entry]:
+        """All that stand in it, in no order."""
+        return [item[2] for item in self._heap if self._stands(item)]
 
     def _stands(self, item: tuple[float, int, Entry]) -> bool:
         return item[2].line is self and item[2].place == item[1]

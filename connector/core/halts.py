@@ -1,11 +1,13 @@
-"""The halt of all sending: why, since when, and when to try whether its cause is mended."""
+"""Why sending has stopped, and when to try whether the cause is mended: of everything (a halt), or of one lane."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from connector.core.entries import Lane
     from connector.core.outcomes import HaltReason
 
 _FIRST_PROBE = 60.0
@@ -18,35 +20,64 @@ REMEDIES = {
     "redirected": "The API answers with a redirection, which is never followed with the key: check REPLENIT_BASE_URL.",
     "key_missing": "The file of the API key is gone, empty or unreadable: restore it.",
     "dead_letter_topic": "The dead-letter topic can't be written to: create it, or grant access to DEAD_LETTER_TOPIC.",
+    "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
+    "unmappable": "Most rows can't be mapped: correct the column that is named, or the way in which Debezium sends it.",
+    "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",
 }
-"""What to do, by the reason of a halt."""
+"""What to do, by the reason of a halt or a suspension."""
+
+
+class SuspendReason(StrEnum):
+    """Why one lane is not sent while the others go on. The values are a label of the metrics and in `/status`."""
+
+    REJECTED = "rejected"
+    UNMAPPABLE = "unmappable"
+    CONSENT_UNKNOWN = "consent_unknown"
 
 
 @dataclass(slots=True)
-class Halt:
-    """A halt under way. Probes come after 1, 2, 4, 8 and then every 15 minutes, and at once when the key changes.
+class Probes:
+    """Probes after 1, 2, 4, 8 and then every 15 minutes. Times are monotonic seconds."""
 
-    Times are monotonic seconds. `detail`: what more is known, without anybody's data.
-    """
-
-    reason: HaltReason
     since: float
-    fingerprint: str | None
-    detail: str = ""
-    probes: int = 0
-    next_probe: float = 0.0
+    made: int = 0
+    next_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.postpone(self.since)
 
     def postpone(self, now: float) -> None:
         """A probe failed: the next one comes later."""
-        self.next_probe = now + min(_FIRST_PROBE * 2**self.probes, _LONGEST_PROBE)
-        self.probes += 1
+        self.next_at = now + min(_FIRST_PROBE * 2**self.made, _LONGEST_PROBE)
+        self.made += 1
+
+    def hasten(self, now: float) -> None:
+        """Something has changed that may have mended the cause: the next probe comes at once."""
+        self.made = 0
+        self.next_at = now
+
+
+@dataclass(slots=True)
+class Halt:
+    """Nothing is sent. `detail`: what more is known, without anybody's data."""
+
+    reason: HaltReason
+    probes: Probes
+    fingerprint: str | None
+    detail: str = ""
 
     def key_seen(self, fingerprint: str | None, now: float) -> None:
         """Take notice of the key: with another one the next probe comes at once."""
         if fingerprint != self.fingerprint:
             self.fingerprint = fingerprint
-            self.probes = 0
-            self.next_probe = now
+            self.probes.hasten(now)
+
+
+@dataclass(slots=True)
+class Suspension:
+    """A lane is not sent. `detail`: the most frequent field and rule, without anybody's data."""
+
+    lane: Lane
+    reason: SuspendReason
+    probes: Probes
+    detail: str = ""

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 from pydantic_core import to_json
 
 from connector.core import debezium
-from connector.core.events import ChangeEvent, FieldError, Op, Partition, Reason, Record, Reject, Skip
+from connector.core.consent import NO_CONSENT, UNKNOWN
+from connector.core.events import ChangeEvent, Entity, FieldError, Op, Partition, Reason, Record, Reject, Skip
 from connector.core.states import GONE, NOTHING, Change, Key, State
-from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Withhold
+from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 from connector.core.wire import Undecodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Mapping as Table
 
-    from connector.core.events import Entity
     from connector.core.gate import Gate
     from connector.core.mapping import Mapping
     from connector.core.pending import Pending
+    from connector.core.second_sendings import SecondSendings
     from connector.core.wire import JsonWire
 
 _NO_KEY = FieldError(
@@ -33,7 +34,8 @@ _NO_KEY = FieldError(
 class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
-    `reject`: it is a dead letter, and the caller's. `withheld`: why it is kept back.
+    `reject`: it was refused, and is the caller's. `unfed`: no column tells the consent, and none ever did: likewise.
+    `withheld`: why it is kept back. `retracts`: a consent is taken back. `row`: it is a change of a row.
     """
 
     outcome: str
@@ -42,14 +44,17 @@ class Taken(NamedTuple):
     withheld: str | None = None
     merged_items: int = 0
     rounded: int = 0
+    unfed: bool = False
+    retracts: bool = False
+    row: bool = True
 
 
 class Intake:
     """Takes records in, in the order of their partitions.
 
     `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has; records without a
-    key have an order in a single one only. `suppress`: an update that changes nothing of what
-    is sent is settled unseen.
+    key have an order in a single one only. `suppress`: an update that changes nothing of what is sent is settled
+    unseen. `second` hears which keys have changed.
     """
 
     def __init__(  # noqa: PLR0913 (what it takes in by)
@@ -62,6 +67,7 @@ class Intake:
         *,
         partition_count: Callable[[str], int],
         suppress: bool,
+        second: SecondSendings,
     ) -> None:
         self._wire = wire
         self._mappings = mappings
@@ -70,11 +76,13 @@ class Intake:
         self._gate = gate
         self._partition_count = partition_count
         self._suppress = suppress
+        self._second = second
+        self._fed = False  # whether a column told the consent of some row
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
 
-    def take(self, record: Record, partition: Partition, now: float) -> Taken:
-        """Take a record of the partition in."""
-        deleted = self._deleted.pop(partition, None)
+    def take(self, record: Record, partition: Partition, now: float, *, again: bool = False) -> Taken:
+        """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since."""
+        deleted = None if again else self._deleted.pop(partition, None)
         if record.value is None and record.key is not None and deleted == record.key:
             return Taken("tombstone", Op.DELETE.value)
         try:
@@ -82,23 +90,23 @@ class Intake:
         except Undecodable as error:
             event = Reject(Reason.UNDECODABLE, (FieldError("", str(error)),))
         if isinstance(event, Skip):
-            return Taken(event.kind)
+            return Taken(event.kind, row=False)
         if isinstance(event, Reject):
             return Taken("dead_letter", reject=event)
         if event.key is None and self._partition_count(record.topic) != 1:
             return Taken("dead_letter", event.op.value, Reject(Reason.NO_KEY, (_NO_KEY,)))
-        if event.op is Op.DELETE and not event.tombstone:
+        if event.op is Op.DELETE and not event.tombstone and not again:
             self._deleted[partition] = record.key
-        return self._take_event(event, partition, now)
+        fresh = not again and self._gate.see(partition, event.position, now)
+        return self._take_event(event, partition, now, fresh=fresh, again=again)
 
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""
         self._deleted.pop(partition, None)
 
-    def _take_event(self, event: ChangeEvent, partition: Partition, now: float) -> Taken:
+    def _take_event(self, event: ChangeEvent, partition: Partition, now: float, *, fresh: bool, again: bool) -> Taken:
         entity = self._entities[event.record.topic]
         mapping = self._mappings[entity]
-        fresh = self._gate.see(partition, event.position, now)
         verdict = mapping.map(event, suppress=self._suppress)
         if isinstance(verdict, Unchanged):
             if self._gate.passed(partition) and self._pending.idle(Key(entity, verdict.id)):
@@ -110,8 +118,11 @@ class Intake:
             case Delete(id=identifier):
                 return self._put(event, partition, Key(entity, identifier), GONE, now)
             case Withhold(id=identifier, reason=reason):
-                self._put(event, partition, Key(entity, identifier), NOTHING, now)
-                return Taken("withheld", event.op.value, withheld=reason)
+                return self._withhold(event, partition, Key(entity, identifier), reason, now)
+            case Unfed(id=identifier):
+                told = self._fed or again  # else the place of all is kept, until a column or a setting tells
+                unfed = Taken("in_doubt", event.op.value, unfed=True)
+                return self._withhold(event, partition, Key(entity, identifier), UNKNOWN, now) if told else unfed
             case Refused(reject=reject):
                 return Taken("dead_letter", event.op.value, reject)
             case Unchanged():
@@ -123,15 +134,26 @@ class Intake:
         self, event: ChangeEvent, partition: Partition, entity: Entity, upsert: Upsert, now: float, *, fresh: bool
     ) -> Taken:
         key = Key(entity, upsert.id)
+        self._fed = self._fed or entity is Entity.CUSTOMERS
         judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
         if isinstance(judged, Reject):
             return Taken("dead_letter", event.op.value, judged)
         document = encode(judged)
-        state = State(document=document, stale=upsert.held)
+        state = State(document=document, stale=upsert.held, retracts=upsert.retracts)
         taken = self._put(event, partition, key, state, now, created=fresh and event.op is Op.CREATE)
         if upsert.merged_items or upsert.rounded:
-            return Taken(taken.outcome, taken.op, merged_items=upsert.merged_items, rounded=upsert.rounded)
-        return taken
+            return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded)
+        return taken._replace(retracts=True) if upsert.retracts else taken
+
+    def _withhold(self, event: ChangeEvent, partition: Partition, key: Key, reason: str, now: float) -> Taken:
+        """Keep the row back. Where a customer's consent is gone and something of him is on its way, take it back."""
+        consentless = reason in {NO_CONSENT, UNKNOWN}
+        self._fed = self._fed or reason == NO_CONSENT
+        if consentless and self._pending.exposed(key):
+            retraction = self._mappings[key.entity].retraction(key.id)
+            return self._upsert(event, partition, key.entity, retraction, now, fresh=False)
+        self._put(event, partition, key, NOTHING, now)
+        return Taken("withheld", event.op.value, withheld=reason)
 
     def _known(self, key: Key) -> dict[str, Any]:
         document = self._pending.document(key)
@@ -141,6 +163,7 @@ class Intake:
     def _put(  # noqa: PLR0913 (an event taken apart)
         self, event: ChangeEvent, partition: Partition, key: Key, state: State, now: float, *, created: bool = False
     ) -> Taken:
+        self._second.changed(key)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value)

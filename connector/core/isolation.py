@@ -62,6 +62,14 @@ class Isolation:
         self._pending.group(entries, group.number)
         self._groups.append(group)
 
+    def dissolve(self) -> None:
+        """Let all members of groups wait in line again."""
+        for group in self._groups:
+            for entry in group.members:
+                if self._pending.in_group(entry, group.number):
+                    self._pending.ungroup(entry)
+        self._groups.clear()
+
     def accepted(self, group: Group, delivered: int) -> None:
         """The group went through: if it was whole, the bad record is in the other half."""
         if group.sibling is not None and delivered == group.size:

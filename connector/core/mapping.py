@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from connector.core import documents
+from connector.core import consent, documents
 from connector.core.events import ChangeEvent, ColumnType, Entity, FieldError, Op, Reason, Reject
 from connector.core.items import KEYS, merge
 from connector.core.notes import BadValue, Notes
 from connector.core.values import UNAVAILABLE_TEXTS, Kind, converter, unavailable
-from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Verdict, Withhold
+from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Verdict, Withhold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Table
@@ -43,11 +43,15 @@ _NOTHING = re.compile(r"\s*(?:\[\s*\]|null)\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a mapping judges. `empty`: what becomes of an order without items, or a product without variants."""
+    """How a mapping judges. `empty`: what becomes of an order without items, or a product without variants.
+
+    `consent`: whether a customer who has not given it is sent.
+    """
 
     contract: Contract = "lenient"
     nulls: Literal["omit", "null"] = "omit"
     empty: Literal["withhold", "send"] = "withhold"
+    consent: consent.Policy = "enforce"
 
 
 _OBJECTS = converter(Kind.OBJECTS, None).convert
@@ -75,6 +79,9 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+_CONSENT_COLUMN = _snake(consent.FIELD)
+
+
 class Mapping:
     """The mapping of one entity's table."""
 
@@ -82,6 +89,7 @@ class Mapping:
         self._entity = entity
         self._contract = options.contract
         self._nulls = options.nulls == "null"
+        self._consent = options.consent if entity is Entity.CUSTOMERS else "forward"
         self._fields = documents.FIELDS[entity]
         self._columns = tuple(_snake(field.name) for field in self._fields)
         self._id_field, self._id_column = self._fields[0].name, self._columns[0]
@@ -111,6 +119,8 @@ class Mapping:
         before = event.before if event.trusts_before else None
         if suppress and before is not None and self._same(before.values, after.values):
             return Unchanged(identifier)
+        if self._consent != "forward" and (verdict := self._judge_consent(identifier, event.op, before, after)):
+            return verdict
         if self._withholds and self._holds_nothing(after.values):
             emptied = event.op is Op.UPDATE and not (before is not None and self._holds_nothing(before.values))
             return Delete(identifier) if emptied else Withhold(identifier, _WITHHELD[self._entity])
@@ -197,6 +207,37 @@ class Mapping:
         value = row.get(self._list_column, _ABSENT)
         return value is None or value == [] or (isinstance(value, str) and _NOTHING.fullmatch(value) is not None)
 
+    def _judge_consent(self, identifier: str, op: Op, before: Row | None, after: Row) -> Verdict | None:
+        """What the consent makes of a row, whatever is wrong with its other columns; None: it may be sent."""
+        try:
+            given, was = self._consent_of(after), None if before is None else self._consent_of(before)
+        except BadValue as bad:
+            return _refused(bad.reason, [FieldError(consent.FIELD, f"column {_CONSENT_COLUMN} {bad.problem}")])
+        match consent.judge(self._consent, op, now=given, before=was):
+            case consent.Verdict.SEND:
+                return None
+            case consent.Verdict.RETRACT:
+                return self.retraction(identifier)
+            case consent.Verdict.WITHHOLD:
+                return Withhold(identifier, consent.NO_CONSENT)
+            case consent.Verdict.UNFED:
+                return Unfed(identifier)
+
+    def retraction(self, identifier: str) -> Upsert:
+        """The upsert that takes a customer's consent back, and tells nothing else of him."""
+        return Upsert(identifier, {self._id_field: identifier, consent.FIELD: False}, retracts=True)
+
+    def _consent_of(self, row: Row) -> bool | None:
+        """Whether the row says that consent was given; None if no column tells."""
+        value = row.values.get(_CONSENT_COLUMN, _ABSENT)
+        if value is True or value is False:
+            return value
+        if value is _ABSENT or unavailable(value):
+            return None
+        types = row.types or {}
+        given: bool = value is not None and converter(Kind.BOOLEAN, types.get(_CONSENT_COLUMN)).convert(value, Notes())
+        return given
+
     def _upsert(self, identifier: str, before: Row | None, after: Row) -> Verdict:
         notes = Notes()
         document, untold = self._convert(self._rules(after.types), after.values, notes)
@@ -205,6 +246,8 @@ class Mapping:
             document |= told
             untold = [rule for rule in untold if rule.column not in before.values] + still
         document[self._id_field] = identifier
+        if self._consent == "assume":
+            document.setdefault(consent.FIELD, True)
         parts = document.get(self._list_field)
         if parts:
             document[self._list_field] = self._convert_parts(parts, notes)

@@ -7,6 +7,7 @@ outage holds one ticket, not a thousand.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from connector.core.events import Partition
 
 _SLACK = 1000
+_NOWHERE = sys.maxsize
 
 
 class Ticket(NamedTuple):
@@ -25,6 +27,11 @@ class Ticket(NamedTuple):
     partition: Partition
     epoch: int
     offset: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds anything back."""
+        return self.offset != _NOWHERE
 
 
 @dataclass(slots=True)
@@ -95,6 +102,10 @@ class Offsets:
         else:
             heappush(tenure.heap, offset)
         return Ticket(partition, tenure.epoch, offset)
+
+    def token(self, partition: Partition) -> Ticket:
+        """A ticket that shares the fate of the partition's tenure, and holds nothing back."""
+        return Ticket(partition, self._tenures[partition].epoch, _NOWHERE)
 
     def release(self, ticket: Ticket) -> None:
         """The work is settled; of a tenure that has ended, or twice: nothing happens."""

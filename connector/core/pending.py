@@ -6,6 +6,7 @@ An entry *waits* (in a line, put off to a later time, or as a member of a group 
 
 from __future__ import annotations
 
+from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING
 
 from connector.core.entries import QUEUES, Entry, Line
@@ -63,8 +64,10 @@ class Pending:
         return True
 
     def _merge(self, waiting: Entry, change: Change) -> None:
-        unsent = waiting.created and change.state == GONE
+        unsent = waiting.created and (change.state == GONE or change.state.retracts)
         state = combine(waiting.state, change.state, change.key.entity, removals=self._removals)
+        if state.nothing and waiting.exposed:  # what must not be sent may be there: take it back
+            state = GONE
         if unsent or (state.nothing and change.key not in self._flying):
             self._discard(waiting)
             return
@@ -72,21 +75,29 @@ class Pending:
         waiting.record = change.record
         waiting.snapshot = waiting.snapshot and change.snapshot
         waiting.failures = 0
-        waiting.isolating = False
+        waiting.isolating = waiting.judged = waiting.doubted = False
         if waiting.committed_ms is None:
             waiting.committed_ms = change.committed_ms
         self._cover(waiting, change)
         self._wait(waiting)
 
     def _cover(self, entry: Entry, change: Change) -> None:
-        if change.partition not in entry.tickets:
-            entry.tickets[change.partition] = self._offsets.hold(change.partition, change.record.offset)
+        partition = change.partition
+        if change.repeated:
+            entry.tickets[partition] = self._offsets.token(partition)
+        elif partition not in entry.tickets or not entry.tickets[partition].holds:
+            entry.tickets[partition] = self._offsets.hold(partition, change.record.offset)
 
     # What is known
 
     def idle(self, key: Key) -> bool:
         """Nothing of the key waits or flies."""
         return key not in self._waiting and key not in self._flying
+
+    def exposed(self, key: Key) -> bool:
+        """Whether something of the key may be on its way or there, although it is not known to be."""
+        waiting = self._waiting.get(key)
+        return key in self._flying or (waiting is not None and waiting.exposed)
 
     def document(self, key: Key) -> bytes | None:
         """The newest unsettled document of the key: what a field that the event lacks is filled from."""
@@ -148,6 +159,17 @@ class Pending:
             self._fly(entry)
         return taken
 
+    def take_sample(self, queues: Iterable[Queue], oldest: int, newest: int) -> list[Entry]:
+        """Let the newest and the oldest of the queues' entries fly, the newest first. It looks at all of them."""
+        entries = [entry for queue in queues for entry in self._lines[queue].entries()]
+        first = nlargest(newest, entries, key=lambda entry: (entry.since, entry.place))
+        chosen = set(map(id, first))
+        rest = (entry for entry in entries if id(entry) not in chosen)
+        sample = first + nsmallest(oldest, rest, key=lambda entry: (entry.since, entry.place))
+        for entry in sample:
+            self._fly(entry)
+        return sample
+
     def in_group(self, entry: Entry, group: int) -> bool:
         """Whether the entry waits as a member of the group. A newer state ends that, and the loss of its partition."""
         return entry.group == group and self._waiting.get(entry.key) is entry
@@ -192,7 +214,7 @@ class Pending:
         if rest.nothing:
             self._settle(entry)
         else:
-            self._return(entry, rest, applied=False)
+            self._return(entry, rest)
         return rest.nothing
 
     def failed(self, entry: Entry, *, retry_at: float = 0.0, locked_until: float = 0.0) -> None:
@@ -202,10 +224,36 @@ class Pending:
         """
         entry.not_before = max(retry_at, locked_until)
         entry.locked_until = locked_until
+        entry.exposed = entry.exposed or locked_until > 0
         owed = entry.state
         if locked_until and owed.document is not None and not owed.delete and self._removals:
-            owed = State(document=owed.document, stale=owed.stale | item_keys(entry.key.entity, owed.document))
-        self._return(entry, owed, applied=locked_until > 0)
+            owed = owed._replace(stale=owed.stale | item_keys(entry.key.entity, owed.document))
+        self._return(entry, owed)
+
+    def doubt(self, entry: Entry) -> None:
+        """The API refuses the entry's state, and perhaps not for its own sake: it waits on, unless newer work does.
+
+        It stands in no line until it is lined up again.
+        """
+        entry.doubted = True
+        self._return(entry, entry.state)
+        if self.in_doubt(entry):
+            self._leave(entry)
+
+    def in_doubt(self, entry: Entry) -> bool:
+        """Whether the entry waits with a state that was refused in doubt."""
+        return entry.doubted and self._waiting.get(entry.key) is entry
+
+    def line_up(self, entry: Entry, since: float) -> None:
+        """Let an entry in doubt wait for its turn, as if since then."""
+        entry.since = since
+        self._enqueue(entry)
+
+    def condemn(self, entry: Entry) -> None:
+        """The refusal of an entry in doubt is final: it is a dead letter, and the caller's as by `rejected`."""
+        self._leave(entry)
+        del self._waiting[entry.key]
+        self._unmeasure(entry)
 
     def rejected(self, entry: Entry) -> bool:
         """The API refuses the entry's state. True: it is the newest, and a dead letter.
@@ -220,7 +268,7 @@ class Pending:
             del self._flying[entry.key]
             self._unmeasure(entry)
         elif superseded and entry.state.stale:
-            self._return(entry, State(stale=entry.state.stale), applied=False)
+            self._return(entry, State(stale=entry.state.stale))
         else:
             self._settle(entry)
         return dead
@@ -240,28 +288,25 @@ class Pending:
         elif waiting is not None:
             self._enqueue(waiting)
 
-    def _return(self, entry: Entry, owed: State, *, applied: bool) -> None:
-        """A flying entry, of which `owed` is left, waits again; newer work of its key absorbs it.
-
-        `applied`: the state that it carried may be Replenit's by now.
-        """
+    def _return(self, entry: Entry, owed: State) -> None:
+        """A flying entry, of which `owed` is left, waits again; newer work of its key absorbs it."""
         del self._flying[entry.key]
         waiting = self._waiting.get(entry.key)
         if waiting is not None:
-            self._absorb(entry, waiting, owed, applied=applied)
+            self._absorb(entry, waiting, owed)
         elif entry.tickets:
             entry.state = owed
             self._wait(entry)
         else:  # all its partitions are another process's by now
             self._unmeasure(entry)
 
-    def _absorb(self, older: Entry, waiting: Entry, owed: State, *, applied: bool) -> None:
+    def _absorb(self, older: Entry, waiting: Entry, owed: State) -> None:
         self._unmeasure(older)
         entity = older.key.entity
-        if applied and waiting.state.nothing:  # what must not be sent may be there: take it back
+        waiting.state = combine(owed, waiting.state, entity, removals=self._removals)
+        waiting.exposed = waiting.exposed or older.exposed
+        if waiting.state.nothing and waiting.exposed:  # what must not be sent may be there: take it back
             waiting.state = GONE
-        else:
-            waiting.state = combine(owed, waiting.state, entity, removals=self._removals)
         waiting.since = min(waiting.since, older.since)
         waiting.snapshot = waiting.snapshot and older.snapshot
         waiting.not_before = max(waiting.not_before, older.not_before)
@@ -285,6 +330,10 @@ class Pending:
             if self._waiting.get(entry.key) is entry:
                 self._leave(entry)
                 entry.group = group
+
+    def ungroup(self, entry: Entry) -> None:
+        """Let a member of a group wait in line again."""
+        self._enqueue(entry)
 
     def put_off(self, partition: Partition, until: float) -> None:
         """Keep back whatever of the partition waits."""

@@ -22,11 +22,13 @@ class State(NamedTuple):
     """What a key is owed, in this order: a DELETE; an upsert of `document` (encoded JSON); DELETEs of `stale` items.
 
     `stale` holds items that Replenit may hold, as before-images say; those of the document itself need no DELETE.
+    `retracts`: the document takes a consent back; nothing but a newer document or a DELETE may take its place.
     """
 
     delete: bool = False
     document: bytes | None = None
     stale: frozenset[ItemKey] = frozenset()
+    retracts: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -46,11 +48,13 @@ def combine(older: State, newer: State, entity: Entity, *, removals: bool) -> St
     """
     if newer.delete:
         return newer
+    if newer.document is None and older.retracts:
+        return older
     if newer.document is None:
         return GONE if older.delete or older.stale else NOTHING
     if older.delete and removals and entity is not Entity.CUSTOMERS:
         return State(delete=True, document=newer.document)
-    return State(document=newer.document, stale=older.stale | newer.stale)
+    return newer if not older.stale else newer._replace(stale=older.stale | newer.stale)
 
 
 def item_keys(entity: Entity, document: bytes) -> frozenset[ItemKey]:
@@ -66,7 +70,8 @@ def item_keys(entity: Entity, document: bytes) -> frozenset[ItemKey]:
 class Change(NamedTuple):
     """A row event that the mapping has understood: the new state of a key, and the record that said so.
 
-    `created`: the row is new, and nothing of it can have been sent before, by this process or another.
+    `created`: the row is new, and nothing of it can have been sent before, by this process or another. `repeated`: the
+    state was sent before, and its record is settled.
     """
 
     key: Key
@@ -76,3 +81,4 @@ class Change(NamedTuple):
     snapshot: bool = False
     created: bool = False
     committed_ms: int | None = None
+    repeated: bool = False

@@ -15,6 +15,7 @@ class Upsert(NamedTuple):
 
     `unavailable`: fields whose value the event does not tell although it did not change; the document lacks them.
     `held`: the items of the row as it was, where that is known. `merged_items` and `rounded` are for counting.
+    `retracts`: it takes a consent back, and holds nothing else.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Upsert(NamedTuple):
     held: frozenset[ItemKey] = frozenset()
     merged_items: int = 0
     rounded: int = 0
+    retracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,17 @@ class Withhold:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfed:
+    """No column tells whether the customer has given consent."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The record can't be mapped: a dead letter."""
 
     reject: Reject
 
 
-Verdict: TypeAlias = Upsert | Delete | Unchanged | Withhold | Refused
+Verdict: TypeAlias = Upsert | Delete | Unchanged | Withhold | Unfed | Refused

@@ -15,7 +15,9 @@ from connector.core.outcomes import HaltReason
 from connector.core.pending import Pending
 from connector.core.requests import Answer, NoAnswer, Purpose
 from connector.core.scheduler import Lingers
+from connector.core.second_sendings import SecondSendings
 from connector.core.states import GONE, Change, Key, State
+from connector.core.suspensions import Suspensions
 
 if TYPE_CHECKING:
     from connector.core.halts import Halt
@@ -45,6 +47,8 @@ class Desk:
             lingers=Lingers(),
             suspicious=lambda _: False,
             jitter=lambda: 0.0,
+            suspensions=Suspensions(),
+            second=SecondSendings(900.0),
         )
         self.dispatch.see_key("first", self.now)
         self._next = 0
@@ -82,7 +86,7 @@ class Desk:
         self.put("a")
         follows = self.settle(self.next(), reply)
         assert follows.halted is not None
-        assert follows.halted is self.dispatch.halt
+        assert follows.halted is self.dispatch.halting.halt
         return follows.halted
 
 
@@ -212,21 +216,19 @@ def test_another_key_is_tried_at_once() -> None:
     batch = desk.next()
     assert desk.now - began < 2
     desk.settle(batch, answer(400, {"errors": {"": ["empty"]}}))
-    assert desk.dispatch.halt is None
+    assert desk.dispatch.halting.halt is None
 
 
 def test_a_missing_key_halts_and_its_return_is_checked() -> None:
     """With the key gone nothing is sent; once it is back a probe comes before any record."""
     desk = Desk()
     desk.put("a")
-    follows = desk.dispatch.see_key(None, desk.now)
-    assert follows is not None
-    assert follows.halted is not None
-    assert follows.halted.reason is HaltReason.KEY_MISSING
+    halted, _ = desk.dispatch.see_key(None, desk.now)
+    assert halted is not None
+    assert halted.reason is HaltReason.KEY_MISSING
     assert desk.quiet(1000)
-    follows = desk.dispatch.see_key("second", desk.now)
-    assert follows is not None
-    assert follows.recovered is not None
+    _, recovered = desk.dispatch.see_key("second", desk.now)
+    assert recovered is halted
     probe = desk.next()
     assert probe.purpose is Purpose.PROBE
     assert desk.settle(probe, answer(401)).halted is not None

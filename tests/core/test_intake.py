@@ -14,6 +14,7 @@ from connector.core.intake import Intake, Taken
 from connector.core.mapping import Mapping, Options
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
+from connector.core.second_sendings import SecondSendings
 from connector.core.states import GONE, Key
 from connector.core.wire import JsonWire
 
@@ -43,6 +44,7 @@ class Shop:
             self.gate,
             partition_count=lambda _: partitions,
             suppress=True,
+            second=SecondSendings(900.0),
         )
         self._offset = 0
 
@@ -126,7 +128,7 @@ def test_what_an_event_does_not_tell_is_taken_from_the_newest_state_at_hand() ->
 def test_records_that_are_no_rows_are_passed_over(key: object, value: object, kind: str) -> None:
     """They are counted by their kind and hold nothing back."""
     shop = Shop()
-    assert shop.raw(key, value) == Taken(kind)
+    assert shop.raw(key, value) == Taken(kind, row=False)
     assert shop.offsets.outstanding() == 0
 
 

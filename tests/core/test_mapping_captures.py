@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from shop_captures import DIALECTS, TABLES, CapturedRecord, records
 from connector.core import debezium
 from connector.core.events import ChangeEvent, Entity, Record, Reject, Skip
 from connector.core.mapping import Mapping, Options
-from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Withhold
+from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 from connector.core.wire import JsonWire, Undecodable
 
 WIRE = JsonWire()  # it knows the schemas of the records before, as in operation
@@ -27,11 +27,15 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize("consent", ["forward", "enforce"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_last_state_of_each_row_is_what_the_tables_hold(dialect: str) -> None:
+def test_the_last_state_of_each_row_is_what_the_tables_hold(
+    dialect: str, consent: Literal["forward", "enforce"]
+) -> None:
     """In each dialect the newest verdict of every key gives the final tables, but for what the rules except."""
     entities = {table: entity for entity, table in TABLES.items()}
-    mappings = {entity: Mapping(Entity(entity), Options()) for entity in TABLES}
+    mappings = {entity: Mapping(Entity(entity), Options(consent=consent)) for entity in TABLES}
+    retracted: set[str] = set()
     wire = JsonWire()
     state: dict[str, dict[str, dict[str, Any]]] = {entity: {} for entity in TABLES}
     for captured in records(dialect):
@@ -47,11 +51,14 @@ def test_the_last_state_of_each_row_is_what_the_tables_hold(dialect: str) -> Non
                     state[entity].pop(identifier, None)
                 else:
                     state[entity][identifier] = document
+                    (retracted.add if verdict.retracts else retracted.discard)(identifier)
+            case Withhold(id=identifier) if identifier in retracted:
+                pass
             case Delete(id=identifier) | Withhold(id=identifier):
                 state[entity].pop(identifier, None)
             case Refused():
                 pass
-    assert difference(expected(dialect), state) == []
+    assert difference(expected(dialect, consent=consent), state) == []
 
 
 @cache
@@ -74,7 +81,7 @@ def sentences(captured: CapturedRecord, entity: str, key: bytes | None, value: b
     match outcome:
         case Reject(errors=errors) | Refused(reject=Reject(errors=errors)):
             return [f"{error.path} {error.problem}" for error in errors]
-        case dict() | Skip() | Delete() | Unchanged() | Withhold():
+        case dict() | Skip() | Delete() | Unchanged() | Unfed() | Withhold():
             return []
 
 

@@ -1,0 +1,74 @@
+"""Customers that were deleted and came back: sent at once, and a second time once their DELETE is surely done.
+
+Replenit queues the DELETE of a customer. It could overtake an upsert that was sent after it; a second upsert, sent when
+the queue must have been worked off, puts that right. It is kept in memory only: after a crash it does not come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector.core.events import Entity
+from connector.core.states import Change, Key, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.core.entries import Entry
+    from connector.core.events import Partition
+
+MOST = 100_000
+"""Customers that are remembered. Beyond, those go first whose DELETE is the longest ago."""
+
+
+class SecondSendings:
+    """`settle`: seconds after the acknowledgement of a DELETE within which it may still be in Replenit's queue."""
+
+    def __init__(self, settle: float) -> None:
+        self._settle = settle
+        self._deleted: dict[Key, float] = {}  # when its DELETE is surely done, the earliest first
+        self._again: dict[Key, Change] = {}
+
+    def deleted(self, key: Key, now: float) -> None:
+        """Replenit has acknowledged a DELETE."""
+        if key.entity is not Entity.CUSTOMERS or not self._settle:
+            return
+        self._forget(key)
+        self._deleted[key] = now + self._settle
+        if len(self._deleted) > MOST:
+            self._forget(next(iter(self._deleted)))
+
+    def delivered(self, entry: Entry, state: State, now: float) -> None:
+        """Replenit has acknowledged an upsert of this state."""
+        until = self._deleted.get(entry.key)
+        if until is None or until <= now or not entry.tickets:
+            return
+        partition = max(entry.tickets.values()).partition
+        again = State(document=state.document, retracts=state.retracts)
+        self._again[entry.key] = Change(entry.key, again, entry.record, partition, repeated=True)
+
+    def changed(self, key: Key) -> None:
+        """Something newer is known of the key: what was sent last must not be sent again."""
+        self._again.pop(key, None)
+
+    def due(self, now: float, *, at_once: bool = False) -> list[Change]:
+        """The upserts whose time has come; `at_once`: all, since the process ends."""
+        due = []
+        while self._deleted:
+            key, until = next(iter(self._deleted.items()))
+            if until > now and not at_once:
+                break
+            del self._deleted[key]
+            if (change := self._again.pop(key, None)) is not None:
+                due.append(change)
+        return due
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """The partitions are another process's, which may know newer states."""
+        gone = set(partitions)
+        for key in [key for key, change in self._again.items() if change.partition in gone]:
+            del self._again[key]
+
+    def _forget(self, key: Key) -> None:
+        self._deleted.pop(key, None)
+        self._again.pop(key, None)
