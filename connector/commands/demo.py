@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from connector.core.events import Record
     from connector.ownership import Source
     from connector.sandbox.verdict import Verdict
-    from connector.settings import Settings
 
 SPEED = 60.0
 LETTERS = "replenit-connector.dead-letters"
@@ -47,7 +46,7 @@ _LONGEST = 1800.0  # seconds of the demo's clock from the end of the day until e
 _STOP = 10.0
 _STOPPED = 130
 _NEWS = {"recovered", "lane_resumed"}  # beside warnings
-_NO_NEWS = {"dead_letter", "withheld"}  # their counts tell more
+_NO_NEWS = {"dead_letter", "request_failed"}  # the figures tell them
 
 
 class Clock:
@@ -86,14 +85,15 @@ class _Hurried:
 class _News(logging.Handler):
     """What a spectator should see of the log, in place of a stream that would tear the screen."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
         super().__init__(logging.INFO)
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "connector_event", "library")
         if event in _NEWS or (record.levelno >= logging.WARNING and event not in _NO_NEWS):
-            self._tell(f"{event.replace('_', ' ')}: {record.getMessage()}")
+            style = "green" if event in _NEWS else "red" if record.levelno >= logging.ERROR else "yellow"
+            self._tell(f"{event.replace('_', ' ')}: {record.getMessage()}", style)
 
 
 def run(arguments: list[str]) -> int:
@@ -130,9 +130,7 @@ class _Demo:
         troubles = Troubles(self._sandbox, key_file)
         self._broker = Broker([*TOPICS.values(), LETTERS])
         self._settings = settings = load(_environment(self._broker.address, self._sandbox.url, key_file))
-        # Whether this connector heeds consents: one that does not sends whatever the row holds.
-        consent = getattr(settings, "consent_policy", "forward") == "enforce"
-        self._shop = Shop(options.seed, clock.wall, self._broker.write, consent=consent)
+        self._shop = Shop(options.seed, clock.wall, self._broker.write)
         self._day = Day(self._shop, troubles, options.size)
         metrics = Metrics()
         self._readings = Readings(metrics.registry, TOPICS, self._watch)
@@ -159,7 +157,8 @@ class _Demo:
         found = self._judge()
         self._readings.take(self._clock.monotonic())
         spent = self._readings.counts("connector_api_requests", "purpose")
-        self._console.print(screen.verdict(found, spent, self._readings.freshness(recent=False)))
+        fresh = self._readings.freshness(recent=False)
+        self._console.print(screen.verdict(found, spent, fresh, self._console.width))
         if self._keep:
             self._stay()
         self._service.stop()
@@ -172,7 +171,7 @@ class _Demo:
             now = self._clock.monotonic()
             if self._day.phase(now) is not phase:
                 phase = self._day.phase(now)
-                self._tell(phase.title)
+                self._tell(phase.title, "bold")
             self._day.advance(now)
             self._service.step()
             self._show.draw(self._figures)
@@ -185,8 +184,8 @@ class _Demo:
         while not self._signals.asked:
             self._service.step()
 
-    def _tell(self, sentence: str) -> None:
-        self._show.tell(f"{self._clock} {sentence}")
+    def _tell(self, sentence: str, style: str) -> None:
+        self._show.tell(f"{self._clock} {sentence}", style)
 
     def _unsettled(self) -> int:
         """How many changes are not finished, requests among them that have no answer yet."""
@@ -198,7 +197,7 @@ class _Demo:
         readings.take(now)
         return Figures(
             phase=self._day.phase(now).title if not self._day.over else "The last changes are on their way",
-            clock=f"minute {self._clock} of {self._day.end / 60:.0f}, {self._clock.speed:g} times as fast",
+            clock=f"minute {self._clock} of {self._day.end / 60:.0f}, {self._clock.speed:g} times as fast as real",
             share=min(1.0, now / self._day.end),
             events=self._shop.written,
             lanes=readings.lanes(self._service.status),
@@ -218,7 +217,7 @@ class _Demo:
             letters=self._broker.letters(LETTERS),
             arrivals=self._watch.arrivals,
             limits=_LIMITS,
-            batches=self._settings.batch_max,
+            batches={str(entity): most for entity, most in self._settings.batch_max.items()},
             broken_promises=self._sandbox.broken_promises,
             unsettled=self._unsettled(),
         )

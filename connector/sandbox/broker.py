@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
@@ -56,18 +56,24 @@ class Broker:
             raise RuntimeError(f"the embedded broker failed: {(self._failures or ['it does not answer'])[0]}")
 
     def letters(self, topic: str) -> dict[Place, str]:
-        """The dead letters: where the record was that each holds, and the reason."""
-        reader = Consumer({"bootstrap.servers": self.address, "group.id": "demo", "enable.partition.eof": True, "log_level": 0})
+        """The dead letters: where each one's record was, and the reason."""
+        reader = Consumer(
+            {"bootstrap.servers": self.address, "group.id": "reader", "enable.partition.eof": True, "log_level": 0}
+        )
         reader.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
         found, ended = {}, 0
         while ended < PARTITIONS:
-            messages = reader.consume(1000, 0.2)
-            for message in messages:
+            for message in reader.consume(1000, 0.1):
                 if message.error() is None:
-                    headers = {name: value.decode() for name, value in message.headers() or [] if isinstance(value, bytes)}
-                    origin = [headers[f"__connect.errors.{name}"] for name in ("topic", "partition", "offset")]
-                    found[Place(origin[0], int(origin[1]), int(origin[2]))] = headers["replenit.reason"]
-                else:
-                    ended += 1
+                    place, reason = _letter(message)
+                    found[place] = reason
+                ended += message.error() is not None
         reader.close()
         return found
+
+
+def _letter(message: Message) -> tuple[Place, str]:
+    given: Any = message.headers()  # what is consumed has pairs of a text and bytes, whatever may be produced
+    headers = {name: value.decode() for name, value in given}
+    topic, partition, offset = (headers[f"__connect.errors.{name}"] for name in ("topic", "partition", "offset"))
+    return Place(topic, int(partition), int(offset)), headers["replenit.reason"]

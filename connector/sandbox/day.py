@@ -125,7 +125,7 @@ class Day:
         self._phase(19, "Replenit is down for 5 minutes: changes wait and merge", troubles.fail)
         self._phase(24, "Replenit is back: what has waited goes out", troubles.recover)
         self._phase(27, "The API key is revoked", troubles.revoke)
-        self._phase(29, "A new key is in its file: sending goes on", troubles.replace)
+        self._phase(29, "A new key is put into its file", troubles.replace)
         self._phase(31, "A column breaks: no new order has a currency", shop.spoil)
         self._phase(34.5, "The column is mended, and the orders that it spoilt", shop.mend)
         self._phase(36.5, "The evening is quiet")

@@ -23,7 +23,7 @@ _FAILED = 500
 
 
 class Watch:
-    """Hears of every request, in the sandbox's threads: `arrivals` in the clock's seconds, the last status by entity."""
+    """Hears of every request, in the sandbox's threads: when it came, and how those for each entity fare."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.arrivals: list[float] = []
@@ -87,15 +87,16 @@ class Readings:
 
     def _state(self, entity: str, status: Mapping[str, Any]) -> str:
         lane = status.get("lanes", {}).get(entity)
-        if status.get("halted"):
-            return f"stopped: {_words(status['halted']['reason'])}"
-        for suspension in status.get("suspended", ()):
-            if suspension["lane"] == entity:
-                return f"suspended: {_words(suspension['reason'])}"
-        if lane is None or not lane["gate_open"]:
+        if lane is None or not lane["partitions"]:
+            return "joining"
+        if status["halted"]:
+            return "stopped"
+        if any(suspension["lane"] == entity for suspension in status["suspended"]):
+            return "suspended"
+        if not lane["gate_open"]:
             return "reading"
         if self._watch.statuses.get(entity, 0) >= _FAILED:
-            return "API down, trying"
+            return "retrying"
         return "sending" if self._waiting(lane) else "up to date"
 
     def _samples(self, name: str) -> Iterator[Any]:
@@ -105,10 +106,6 @@ class Readings:
     def _buckets(self) -> Buckets:
         samples = self._samples("connector_source_to_ack_seconds")
         return {float(each.labels["le"]): each.value for each in samples if "le" in each.labels}
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _quantile(buckets: Buckets, share: float) -> float:

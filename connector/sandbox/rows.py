@@ -24,7 +24,7 @@ UNSENT = "updated_at"
 """The column that Replenit has no field for."""
 
 RESERVED = 10
-"""Rows with lower ids have no chance changes."""
+"""Rows with lower ids are whole, with consent, and change only on purpose."""
 
 _SPOILT = {
     ("customers", "invalid"): {"email": "nobody"},
@@ -35,7 +35,6 @@ _SPOILT = {
     ("products", "unconvertible"): {"product_variants": "not known"},
 }
 _NAMES = ("Ada", "Ben", "Carla", "Deniz", "Emma", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kaya", "Lars")
-_SURNAMES = ("Acar", "Berg", "Costa", "Demir", "Engel", "Fischer", "Gomez", "Haas", "Ivanov", "Jansen", "Kurt")
 _GOODS = ("Teapot", "Blanket", "Lamp", "Kettle", "Scarf", "Candle", "Notebook", "Basket", "Vase", "Mug")
 
 
@@ -47,100 +46,84 @@ class Rows:
     """
 
     def __init__(self, random: Random, wall: Callable[[], float]) -> None:
-        self.random = random
         self.currency = "EUR"
         self.last: Counter[str] = Counter()
+        self._random = random
         self._wall = wall
 
     def chance(self, share: float) -> bool:
-        return self.random.random() < share
+        return self._random.random() < share
 
     def row(self, entity: str, number: int, old: Row | None) -> Row:
-        """A new version of the row, all of its own."""
-        if entity == "customers":
-            return self._customer(number, old)
-        return self._order(number, old) if entity == "orders" else self._product(number, old)
+        make = {"customers": self._customer, "orders": self._order, "products": self._product}[entity]
+        return self.touched({IDS[entity]: number, **make(number, old)})
 
     def touched(self, row: Row) -> Row:
-        return {**row, UNSENT: self._now()}
+        moment = datetime.fromtimestamp(int(self._wall()), UTC).isoformat()
+        return {**row, UNSENT: moment.replace("+00:00", "Z")}
 
     def repriced(self, row: Row) -> Row:
         """The product costs something else."""
         count = len(json.loads(row["product_variants"]))
-        return {**row, "product_variants": self._variants(row["product_id"], count), UNSENT: self._now()}
-
-    def _now(self) -> str:
-        return datetime.fromtimestamp(int(self._wall()), UTC).isoformat().replace("+00:00", "Z")
+        return self.touched({**row, "product_variants": self._variants(row["product_id"], count)})
 
     def _customer(self, number: int, old: Row | None) -> Row:
-        pick = self.random.choice
-        name, surname = pick(_NAMES), pick(_SURNAMES)
+        name = self._random.choice(_NAMES)
         return {
-            "customer_id": number,
-            "email": f"{name}.{surname}.{number}@example.org".lower(),
+            "email": f"{name}.{number}@example.org".lower(),
             "name": name,
-            "surname": surname,
-            "phone": f"+49151{self.random.randrange(10**7, 10**8)}" if self.chance(0.7) else None,
-            "language": pick(("de-DE", "en-GB", "tr-TR")),
+            "phone": f"+49151{self._random.randrange(10**7, 10**8)}" if self.chance(0.7) else None,
+            "language": self._random.choice(("de-DE", "en-GB", "tr-TR")),
             "email_optin": self.chance(0.6) if old is None else not old["email_optin"],
             "gdpr_optin": number < RESERVED or self._consent(old),
-            UNSENT: self._now(),
         }
 
     def _consent(self, old: Row | None) -> bool | None:
+        """NULL and false are no consent; some who have given it withdraw it, and others give it later."""
         if old is None:
-            return self.random.choice((False, None)) if self.chance(0.1) else True
-        changes = self.chance(0.04 if old["gdpr_optin"] else 0.2)
-        return bool(old["gdpr_optin"]) is not changes if changes or old["gdpr_optin"] else old["gdpr_optin"]
+            return self._random.choice((False, None)) if self.chance(0.1) else True
+        given: bool | None = old["gdpr_optin"]
+        return not given if self.chance(0.04 if given else 0.2) else given
 
     def _order(self, number: int, old: Row | None) -> Row:
-        items = self._items(number, old)
-        if number >= RESERVED and self.chance(0.02):
-            items = []
+        items = [] if number >= RESERVED and self.chance(0.02) else self._items(number, old)
         return {
-            "order_id": number,
-            "customer_id": old["customer_id"] if old else self.random.randint(1, self.last["customers"]),
-            "order_date": old["order_date"] if old else self._now(),
+            "customer_id": old["customer_id"] if old else self._random.randint(1, self.last["customers"]),
             "total_revenue": f"{sum(item['price'] * item['quantity'] for item in items):.2f}",
             "currency": self.currency,
             "total_quantity": sum(item["quantity"] for item in items),
             "is_order_cancelled": old is not None and self.chance(0.1),
             "order_items": json.dumps(items),
-            UNSENT: self._now(),
         }
 
     def _items(self, order: int, old: Row | None) -> list[Row]:
-        items = json.loads(old["order_items"]) if old else []
+        items: list[Row] = json.loads(old["order_items"]) if old else []
         if not items:
-            return [self._item(order, index) for index in range(self.random.randint(1, 3))]
+            return [self._item(order * 7 + index) for index in range(self._random.randint(1, 3))]
         if len(items) > 1 and self.chance(0.06):
             items.pop()
         items[0]["quantity"] = items[0]["quantity"] % 5 + 1
         return items
 
-    def _item(self, order: int, index: int) -> Row:
-        product = (order * 7 + index) % self.last["products"] + 1
-        price, quantity = self.random.randint(300, 9000) / 100, self.random.randint(1, 3)
+    def _item(self, number: int) -> Row:
+        product = number % self.last["products"] + 1
+        price, quantity = self._random.randint(300, 9000) / 100, self._random.randint(1, 3)
         return {"product_id": str(product), "sku": f"SKU-{product}-0", "quantity": quantity, "price": price}
 
     def _product(self, number: int, old: Row | None) -> Row:
         empty = old is None and number >= RESERVED and self.chance(0.01)
-        good = _GOODS[number % len(_GOODS)]
+        count = 1 if number < RESERVED else 1 + number % 3
         return {
-            "product_id": number,
-            "product_name": f"{good} No. {number}",
-            "taxonomy": json.dumps(["Home", f"{good}s"]),
-            "product_variants": "[]" if empty else self._variants(number, 1 if number < RESERVED else 1 + number % 3),
-            UNSENT: self._now(),
+            "product_name": f"{_GOODS[number % len(_GOODS)]} No. {number}",
+            "product_variants": "[]" if empty else self._variants(number, count),
         }
 
     def _variants(self, product: int, count: int) -> str:
-        price = self.random.randint(300, 9000)
+        price = self._random.randint(300, 9000) / 100
         made = []
         for each in range(count):
             variant = {"variant_id": f"{product}-{each}", "sku": f"SKU-{product}-{each}", "currency": "EUR"}
-            prices = {"original_price": price / 100, "sale_price": price * 9 // 10 / 100}
-            made.append({**variant, **prices, "stock": self.random.randint(0, 99)})
+            made.append({**variant, "sale_price": price, "stock": self._random.randint(0, 99)})
         return json.dumps(made)
 
 
@@ -154,15 +137,15 @@ def lacks(entity: str, row: Row) -> bool:
     return row.get(LISTS.get(entity, "")) == "[]"
 
 
+def items(order: Row) -> set[tuple[str, str]]:
+    """What tells an order's items apart."""
+    return {(item["product_id"], item["sku"]) for item in json.loads(order["order_items"])}
+
+
 def document(row: Row) -> Document:
     """The record that Replenit should hold for a row without flaws."""
     found = {_camel(column): _value(column, value) for column, value in row.items() if column != UNSENT}
     return {field: value for field, value in found.items() if value is not None}
-
-
-def items(row: Row) -> set[tuple[str, str]]:
-    """What tells an order's items apart."""
-    return {(item["product_id"], item["sku"]) for item in json.loads(row["order_items"])}
 
 
 def _camel(column: str) -> str:
@@ -173,8 +156,6 @@ def _value(column: str, value: Any) -> Any:  # noqa: ANN401 # a column's value
     match column:
         case "order_items" | "product_variants":
             return [{_camel(name): each for name, each in part.items()} for part in json.loads(value)]
-        case "taxonomy":
-            return json.loads(value)
         case "total_revenue":
             return float(value)
         case "gdpr_optin":

@@ -1,9 +1,9 @@
-"""The demo's screen: what is happening, live in a terminal, and as plain lines elsewhere."""
+"""The demo's pictures: a moment of the day as a screen or as a line, and the verdict at its end."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,23 +14,26 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections import Counter
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
-    from connector.sandbox.verdict import Tally, Verdict
+    from connector.sandbox.verdict import Verdict
 
 NARROW = 76
-"""Columns below which panels stand below each other."""
+"""Columns below which the two panels stand below each other."""
 
-_NEWS = 4
+_INDENT = " " * len("00:00 ")
+_HEIGHT = 17  # lines of the screen without its news
 _SHOWN = 10
+_WELL = ("sending", "up to date", "joining", "reading")
 _PURPOSES = ("fresh", "backlog", "delete", "item_delete", "retry", "isolation", "probe")
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An entity: records read, records waiting, and what it does, in a word or two."""
+    """An entity: records read, records waiting, and what it does, in a few words."""
 
     entity: str
     read: int
@@ -40,7 +43,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A moment of the demo. `share`: of the day that is over; `windows`: requests in the last minute and hour."""
+    """A moment of the demo. `share`: of the day that is over; `windows`: requests in the last minute and hour.
+
+    `freshness`: median and 99th percentile, in seconds. `news`: style and sentence, the latest last.
+    """
 
     phase: str
     clock: str
@@ -49,172 +55,176 @@ class Figures:
     lanes: Sequence[Lane]
     windows: tuple[int, int]
     limits: tuple[int, int]
-    requests: Counter[str] = field(default_factory=Counter)
-    freshness: tuple[float, float] | None = None
-    dead: Counter[str] = field(default_factory=Counter)
-    withheld: Counter[str] = field(default_factory=Counter)
-    news: Sequence[str] = ()
+    requests: Counter[str]
+    freshness: tuple[float, float] | None
+    dead: Counter[str]
+    withheld: Counter[str]
+    news: Sequence[tuple[str, str]]
 
 
-def screen(figures: Figures, width: int) -> RenderableType:
-    """All of it, in at most 24 lines where they have 80 columns."""
+def screen(figures: Figures, width: int, height: int) -> RenderableType:
+    """The moment as a screen; no line is wider than `width`, and the news fill what the height leaves."""
+    left = _panel("lanes and limits", Group(_lanes(figures.lanes), Text(), _limits(figures)))
+    right = _panel(f"{figures.requests.total():,} requests, spent on", _requests(figures.requests))
     if width < NARROW:
-        middle: list[RenderableType] = [_lanes(figures), _limits(figures), _requests(figures)]
+        middle: list[RenderableType] = [left, right]
     else:
-        pair = Table.grid(expand=True, padding=0)
+        pair = _grid(padding=0)
         pair.add_column(ratio=11)
         pair.add_column(ratio=10)
-        left = Group(_lanes(figures), Text(), _limits(figures))
-        pair.add_row(
-            Panel(left, title="lanes and limits", title_align="left", box=box.ROUNDED, border_style="dim", height=10),
-            Panel(
-                _requests(figures),
-                title=f"{figures.requests.total():,} requests, spent on",
-                title_align="left",
-                box=box.ROUNDED,
-                border_style="dim",
-                height=10,
-            ),
-        )
+        pair.add_row(left, right)
         middle = [pair]
-    return Group(*_head(figures), *middle, *_causes(figures), Text(), *_news(figures.news))
+    news = [
+        Text(line, style)
+        for style, sentence in figures.news
+        for line in wrap(sentence, width, subsequent_indent=_INDENT)
+    ]
+    return Group(*_head(figures), *middle, _causes(figures), Text(), *news[-max(3, height - _HEIGHT) :])
+
+
+def _grid(padding: int | tuple[int, ...] = (0, 1, 0, 0)) -> Table:
+    return Table.grid(expand=True, padding=padding)  # type: ignore[arg-type] # its type wants the tuple's length
+
+
+def _panel(title: str, content: RenderableType) -> Panel:
+    return Panel(content, title=title, title_align="left", box=box.ROUNDED, border_style="dim", height=10)
 
 
 def _line(text: str, style: str = "") -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
+def _bars(rows: Iterable[tuple[str, float, float, str, str]]) -> Table:
+    """A name, a bar of a total, and what it means, a row."""
+    table = _grid()
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(justify="right", no_wrap=True)
+    for name, total, completed, told, style in rows:
+        bar = ProgressBar(total, min(completed, total), complete_style=style, finished_style=style)
+        table.add_row(name, bar, told)
+    return table
+
+
 def _head(figures: Figures) -> list[RenderableType]:
-    title = Table.grid(expand=True, padding=(0, 1))
-    title.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    title.add_column(justify="right", no_wrap=True)
+    title = _grid()
+    title.add_column(ratio=1)
+    title.add_column(justify="right", no_wrap=True, overflow="ellipsis")
     title.add_row(_line("replenit-connector demo", "bold cyan"), _line(figures.clock, "dim"))
-    progress = Table.grid(expand=True, padding=(0, 1))
-    progress.add_column(ratio=1)
-    progress.add_column(justify="right", no_wrap=True)
-    progress.add_row(
-        ProgressBar(1.0, min(1.0, figures.share)), _line(f"{figures.share:4.0%}  {figures.events:,} events")
-    )
-    return [title, _line(f"> {figures.phase}", "bold"), progress]
+    told = f"{figures.events:,} events"
+    day = _bars([(f"{figures.share:4.0%}", 1.0, figures.share, told, "cyan")])
+    return [title, _line(figures.phase, "bold"), day]
 
 
-def _lanes(figures: Figures) -> Table:
+def _lanes(lanes: Sequence[Lane]) -> Table:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("lane", no_wrap=True)
     table.add_column("read", justify="right", no_wrap=True)
     table.add_column("waiting", justify="right", no_wrap=True)
-    table.add_column("state", ratio=1, no_wrap=True, overflow="ellipsis")
-    for lane in figures.lanes:
-        style = "green" if lane.state in ("sending", "up to date") else "bold red"
-        table.add_row(lane.entity, f"{lane.read:,}", f"{lane.waiting:,}", Text(lane.state, style))
+    table.add_column("state", ratio=1)
+    for lane in lanes:
+        state = _line(lane.state, "green" if lane.state in _WELL else "bold red")
+        table.add_row(lane.entity, f"{lane.read:,}", f"{lane.waiting:,}", state)
     return table
 
 
 def _limits(figures: Figures) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    windows = zip(("minute", "hour"), figures.windows, figures.limits, strict=True)
+    bars = [(f"last {name}", limit, count, f"{count:,} of {limit:,}", "green") for name, count, limit in windows]
+    median, slowest = figures.freshness or (0, 0)
+    told = f"p50 {_seconds(median)}, p99 {_seconds(slowest)}" if figures.freshness else "-"
+    fresh = _grid()
+    fresh.add_column(no_wrap=True)
+    fresh.add_column(justify="right", ratio=1)
+    fresh.add_row("fresh within", _line(told))
+    both = _grid(padding=0)
+    both.add_row(_bars(bars))
+    both.add_row(fresh)
+    return both
+
+
+def _requests(requests: Counter[str]) -> Table:
+    most = max([*requests.values(), 1])
+    return _bars((each.replace("_", " "), most, requests[each], f"{requests[each]:,}", "cyan") for each in _PURPOSES)
+
+
+def _causes(figures: Figures) -> Table:
+    table = _grid()
     table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
     table.add_column(justify="right", no_wrap=True)
-    for name, count, limit in zip(("minute", "hour"), figures.windows, figures.limits, strict=True):
-        table.add_row(f"last {name}", ProgressBar(limit, min(count, limit)), f"{count:,} of {limit:,}")
-    fresh = figures.freshness
-    told = "-" if fresh is None else f"p50 {seconds(fresh[0])}, p99 {seconds(fresh[1])}"
-    table.add_row("fresh in", "", told)
+    table.add_column(ratio=1)
+    table.add_row(_line("dead letters", "yellow"), f"{figures.dead.total():,}", _line(_listed(figures.dead), "dim"))
+    table.add_row(
+        _line("withheld", "magenta"), f"{figures.withheld.total():,}", _line(_listed(figures.withheld), "dim")
+    )
     return table
-
-
-def _requests(figures: Figures) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
-    table.add_column(justify="right", no_wrap=True)
-    most = max([*figures.requests.values(), 1])
-    for purpose in _PURPOSES:
-        count = figures.requests[purpose]
-        bar = ProgressBar(most, count, complete_style="cyan", finished_style="cyan")
-        table.add_row(purpose.replace("_", " "), bar, f"{count:,}")
-    return table
-
-
-def _causes(figures: Figures) -> list[RenderableType]:
-    table = Table.grid(expand=True, padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(ratio=1)
-    for name, counts, style in (("dead letters", figures.dead, "yellow"), ("withheld", figures.withheld, "magenta")):
-        table.add_row(Text(name, style), f"{counts.total():,}", _line(listed(counts), "dim"))
-    return [table]
-
-
-def _news(news: Sequence[str]) -> list[Text]:
-    shown = list(news)[-_NEWS:]
-    return [_line(each, "dim" if index < len(shown) - 1 else "") for index, each in enumerate(shown)]
 
 
 def plain(figures: Figures) -> str:
-    """The same in a line, for what is no terminal."""
-    waiting = ", ".join(f"{lane.waiting} {lane.entity}" for lane in figures.lanes)
-    stopped = "".join(f", {lane.entity} {lane.state}" for lane in figures.lanes if lane.state.startswith("stopped"))
+    """The moment as a line, for what is no terminal."""
+    waiting = ", ".join(f"{lane.waiting:,} {lane.entity}" for lane in figures.lanes)
     minute, hour = figures.windows
-    return (
-        f"{figures.share:4.0%}  {figures.events:,} events, waiting {waiting}{stopped}; "
-        f"{figures.requests.total():,} requests, {minute} in the last minute, {hour:,} in the last hour; "
-        f"{figures.dead.total()} dead letters"
-    )
+    fresh = f"fresh within {_seconds(figures.freshness[0])}, " if figures.freshness else ""
+    sent = f"{figures.requests.total():,} requests ({minute} in the last minute, {hour:,} in the last hour)"
+    dead = f"{figures.dead.total():,} dead letters"
+    return f"{figures.share:4.0%}  {figures.events:,} events, waiting {waiting}; {fresh}{sent}, {dead}"
 
 
-def verdict(found: Verdict, spent: Counter[str], freshness: tuple[float, float] | None) -> RenderableType:
-    """How it ended."""
-    agree = not found.disagreements
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False)
-    for column in ("table", "rows", "equal", "dead-lettered", "withheld", "wrong", "deleted in both"):
+def verdict(
+    found: Verdict, requests: Counter[str], freshness: tuple[float, float] | None, width: int
+) -> RenderableType:
+    """How it ended. `requests`: what they were spent on."""
+    dead, padding = ("dead", (0, 0)) if width < NARROW else ("dead-lettered", (0, 1))
+    table = Table(box=box.SIMPLE_HEAD, padding=padding, header_style="dim", show_edge=False)
+    for column in ("table", "rows", "equal", dead, "withheld", "wrong", "deleted"):
         table.add_column(column, justify="left" if column == "table" else "right", no_wrap=True)
     for entity, tally in found.tallies.items():
-        wrong = Text(str(tally.wrong), "bold red" if tally.wrong else "")
-        cells = (tally.rows, tally.equal, tally.dead.total(), tally.withheld.total())
-        table.add_row(entity, *(f"{each:,}" for each in cells), wrong, f"{tally.gone:,}")
-    minute, hour = found.fullest
-    fewest = found.fewest
-    facts: list[tuple[str, str]] = [
-        ("dead-lettered", _by_entity(found.tallies, dead=True)),
-        ("withheld", _by_entity(found.tallies, dead=False)),
-        ("requests", f"{found.requests:,}: {listed(spent)}"),
-        (
-            "fewest possible",
-            f"{fewest.total:,}: {fewest.batches} full batches, {fewest.deletes} rows deleted, {fewest.items} items "
-            "removed, had all gone at the end of the day; the others bought freshness",
-        ),
-        ("fullest minute", f"{minute:,} of {found.limits[0]:,}"),
-        ("fullest hour", f"{hour:,} of {found.limits[1]:,}"),
-    ]
-    if freshness is not None:
-        facts.append(("fresh in", f"p50 {seconds(freshness[0])}, p99 {seconds(freshness[1])}, outages included"))
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column()
-    for name, fact in facts:
-        grid.add_row(name, fact)
+        figures = (tally.rows, tally.equal, tally.dead.total(), tally.withheld.total(), tally.wrong, tally.gone)
+        table.add_row(entity, *(f"{each:,}" for each in figures), style="bold red" if tally.wrong else "")
+    facts = _grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(ratio=1)
+    for name, fact in _facts(found, requests, freshness):
+        facts.add_row(name, fact)
+    return Group(Text(), *_outcome(found), Text(), table, Text(), facts)
+
+
+def _outcome(found: Verdict) -> list[Text]:
     rows = sum(tally.rows for tally in found.tallies.values())
-    head = (
-        Text(f"All {rows:,} rows agree with what Replenit holds, and no promise was broken.", "bold green")
-        if agree
-        else Text(f"{len(found.disagreements)} disagreements between the shop and Replenit:", "bold red")
-    )
-    wrong = [Text(f"  {each}", "red") for each in found.disagreements[:_SHOWN]]
-    if len(found.disagreements) > _SHOWN:
-        wrong.append(Text(f"  and {len(found.disagreements) - _SHOWN} more", "red"))
-    return Group(head, *wrong, Text(), table, Text(), grid)
+    wrong = len(found.disagreements)
+    if not wrong:
+        return [
+            Text(
+                f"All agree: Replenit holds what the shop's {rows:,} rows say, and no promise was broken.", "bold green"
+            )
+        ]
+    more = [f"and {wrong - _SHOWN:,} more"] if wrong > _SHOWN else []
+    shown = [Text(f"  {each}", "red") for each in [*found.disagreements[:_SHOWN], *more]]
+    return [Text(f"The shop and Replenit disagree ({wrong:,}):", "bold red"), *shown]
 
 
-def _by_entity(tallies: Mapping[str, Tally], *, dead: bool) -> str:
-    parts = {entity: tally.dead if dead else tally.withheld for entity, tally in tallies.items()}
-    return "; ".join(f"{entity} {listed(counts)}" for entity, counts in parts.items() if counts) or "none"
+def _facts(found: Verdict, requests: Counter[str], freshness: tuple[float, float] | None) -> Iterable[tuple[str, str]]:
+    tallies, fewest = found.tallies.items(), found.fewest
+    yield "dead-lettered", _by_entity((entity, tally.dead) for entity, tally in tallies)
+    yield "withheld", _by_entity((entity, tally.withheld) for entity, tally in tallies)
+    yield "requests", f"{found.requests:,} for {found.events:,} events: {_listed(requests)}"
+    waited = f"{fewest.total:,} if all had waited for the end of the day: {fewest.batches:,} full batches, "
+    deleted = f"{fewest.deletes:,} rows and {fewest.items:,} items deleted; the others bought freshness"
+    yield "fewest possible", waited + deleted
+    minute, hour = (f"{count:,} of {limit:,}" for count, limit in zip(found.fullest, found.limits, strict=True))
+    yield "fullest windows", f"{minute} in a minute, {hour} in an hour"
+    if freshness is not None:
+        yield "fresh within", f"p50 {_seconds(freshness[0])}, p99 {_seconds(freshness[1])}, the outages included"
 
 
-def listed(counts: Counter[str]) -> str:
+def _by_entity(counts: Iterable[tuple[str, Counter[str]]]) -> str:
+    return "; ".join(f"{entity}: {_listed(each)}" for entity, each in counts if each) or "none"
+
+
+def _listed(counts: Counter[str]) -> str:
     """Counts by name, the greatest first."""
-    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in (+counts).most_common()) or "none"
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in (+counts).most_common()) or "none"
 
 
-def seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < 10 else f"{value:,.0f} s"  # noqa: PLR2004 # where a decimal says no more
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < _SHOWN else f"{value:,.0f} s"

@@ -21,8 +21,14 @@ TOPICS = {entity: f"shop.public.{entity}" for entity in IDS}
 REFUSED = {"customers": ("2", "3"), "orders": ("2", "3", "4")}
 """Rows that are right by the documents, and that the API refuses all the same."""
 
-WITHHELD = {"products": "no_variants", "orders": "no_items"}
+_EMPTY = {"products": "no_variants", "orders": "no_items"}
+_NO_CONSENT = "no_consent"
+WITHHELD = frozenset({_NO_CONSENT, *_EMPTY.values()})
+"""Why a row is kept back on purpose."""
+
 FLAWED = 0.02
+"""The share of changes that can't be brought to Replenit."""
+
 _HOT = 1
 _BROKEN = "eur "
 
@@ -54,14 +60,12 @@ class Flaw(NamedTuple):
 class Shop:
     """Three tables. The same seed and calls give the same changes; each is handed to `write`.
 
-    `wall` gives UNIX seconds. `consent`: customers who have not given it are not to be sent, and of those who withdraw
-    it nothing is to be left but that. `expected`: entity → id → document that Replenit should hold; `fates`: why it
-    does not hold a row's newest version; `gone`: what it must have been told to delete, as `removed`, for items.
+    `wall` gives UNIX seconds. `expected`: entity → id → document that Replenit should hold; `fates`: why it does not
+    hold a row's newest version; `gone`: what it must have been told to delete, as `removed` for an order's items.
+    Customers without consent are not to be sent, and of those who withdraw it nothing is to be left but that.
     """
 
-    def __init__(
-        self, seed: int, wall: Callable[[], float], write: Callable[[Change], None], *, consent: bool
-    ) -> None:
+    def __init__(self, seed: int, wall: Callable[[], float], write: Callable[[Change], None]) -> None:
         self.tables: dict[str, dict[int, Row]] = {entity: {} for entity in TOPICS}
         self.expected: dict[str, dict[str, Document]] = {entity: {} for entity in TOPICS}
         self.fates: dict[str, dict[str, str]] = {entity: {} for entity in TOPICS}
@@ -74,10 +78,10 @@ class Shop:
         self._rows = Rows(self._random, wall)
         self._wall = wall
         self._write = write
-        self._consent = consent
         self._ends: Counter[tuple[str, int]] = Counter()
         self._live: dict[str, list[int]] = {entity: [] for entity in TOPICS}
         self._deleted: dict[str, list[int]] = {entity: [] for entity in TOPICS}
+        self._young: set[int] = set()
 
     # What happens
 
@@ -94,8 +98,12 @@ class Shop:
         before = self.tables[entity][number]
         if self._rows.chance(1 / 8) and str(number) not in self.fates[entity]:
             self._put(entity, "u", before, self._rows.touched(before))
-        else:
-            self._change(entity, "u", before, self._rows.row(entity, number, before))
+            return
+        after = self._rows.row(entity, number, before)
+        if entity == "customers" and number in self._young:
+            # Withdrawn before it was sent, a new customer's consent leaves nothing, and later a trace: either is right.
+            after["gdpr_optin"] = before["gdpr_optin"] or after["gdpr_optin"]
+        self._change(entity, "u", before, after)
 
     def reprice(self) -> None:
         """The hot product costs something else again."""
@@ -132,6 +140,8 @@ class Shop:
             number = self._rows.last[entity]
         if number >= RESERVED:
             self._live[entity].append(number)
+        if entity == "customers" and op == "c":
+            self._young.add(number)
         self._change(entity, op, None, self._rows.row(entity, number, None))
 
     def _change(self, entity: str, op: str, before: Row | None, after: Row) -> None:
@@ -157,7 +167,7 @@ class Shop:
             del self.tables[entity][number]
         else:
             self.tables[entity][number] = after
-            if after.get("currency") == _BROKEN and not lacks(entity, after):
+            if after.get("currency") == _BROKEN and not lacks(entity, after):  # one without items is not looked at
                 flaw = "invalid"
         value = json.dumps(self._envelope(op, before, after), separators=(",", ":")).encode()
         key = None if flaw == "no_key" else self._key(entity, number)
@@ -172,12 +182,12 @@ class Shop:
         self.fates[entity].pop(identifier, None)
         if after is None:
             self._forget(entity, identifier)
-        elif self._consent and entity == "customers" and not after["gdpr_optin"]:
-            self.fates[entity][identifier] = "no_consent"
+        elif entity == "customers" and not after["gdpr_optin"]:
+            self.fates[entity][identifier] = _NO_CONSENT
             if before is not None and before["gdpr_optin"]:
                 self._keep(entity, identifier, {"CustomerId": identifier, "GdprOptin": False})
         elif lacks(entity, after):
-            self.fates[entity][identifier] = WITHHELD[entity]
+            self.fates[entity][identifier] = _EMPTY[entity]
             if before is not None and not lacks(entity, before):
                 self._forget(entity, identifier)
         else:
@@ -197,8 +207,13 @@ class Shop:
 
     def _envelope(self, op: str, before: Row | None, after: Row | None) -> Row:
         position = 26_000_000 + 56 * self.written
-        source = {"connector": "postgresql", "ts_ms": int(self._wall() * 1000), "snapshot": "true" if op == "r" else "false"}
-        return {"op": op, "before": before, "after": after, "source": {**source, "sequence": f'["{position}","{position}"]'}}
+        source = {
+            "connector": "postgresql",
+            "ts_ms": int(self._wall() * 1000),
+            "snapshot": "true" if op == "r" else "false",
+            "sequence": f'["{position}","{position}"]',
+        }
+        return {"op": op, "before": before, "after": after, "source": source}
 
     def _key(self, entity: str, number: int) -> bytes:
         return json.dumps({IDS[entity]: number}).encode()

@@ -12,7 +12,7 @@ from rich.text import Text
 from connector.sandbox.screen import plain, screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from rich.console import Console
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FRAME = 0.15  # seconds of real time between two pictures
 _LINE = 5.0  # and between two lines
-_NEWS = 8
+_MOST_NEWS = 50
 
 
 class Show:
@@ -29,12 +29,10 @@ class Show:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._news: deque[str] = deque(maxlen=_NEWS)
-        self._phase = ""
+        self._news: deque[tuple[str, str]] = deque(maxlen=_MOST_NEWS)
         self._due = 0.0
-        self._live: Live | None = None
-        if console.is_terminal and not console.is_dumb_terminal:
-            self._live = Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
+        terminal = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(console=console, screen=True, auto_refresh=False) if terminal else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -49,23 +47,25 @@ class Show:
             self._live.stop()
 
     @property
-    def news(self) -> tuple[str, ...]:
-        """The latest of what was told."""
+    def news(self) -> Sequence[tuple[str, str]]:
+        """What was told, as style and sentence."""
         return tuple(self._news)
 
-    def tell(self, sentence: str) -> None:
-        """Tell what has happened."""
-        self._news.append(sentence)
+    def tell(self, sentence: str, style: str = "") -> None:
+        self._news.append((style, sentence))
         if self._live is None:
-            self._console.print(Text(sentence), soft_wrap=True)
+            self._console.print(Text(sentence, style), soft_wrap=True)
 
     def draw(self, figures: Callable[[], Figures]) -> None:
         """Show a moment, if it is time for the next picture or line."""
         now = time.monotonic()
         if now < self._due:
             return
-        self._due = now + (_LINE if self._live is None else _FRAME)
-        if self._live is not None:
-            self._live.update(screen(figures(), self._console.width), refresh=True)
+        if self._live is None:
+            if self._due:  # nothing has happened before the first
+                self._console.print(Text(plain(figures())), soft_wrap=True)
+            self._due = now + _LINE
         else:
-            self._console.print(Text(plain(figures())), soft_wrap=True)
+            width, height = self._console.size
+            self._live.update(screen(figures(), width, height), refresh=True)
+            self._due = now + _FRAME

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connector.sandbox.rows import IDS
+from connector.sandbox.shop import WITHHELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +23,8 @@ _FIELDS_SHOWN = 4
 class Evidence:
     """What is there at the end. `state`: entity → id → document; `letters`: origin → reason.
 
-    `arrivals`: when each request came, in seconds; `limits`: of a minute and of an hour; `unsettled`: changes that
-    the connector has not finished.
+    `arrivals`: when each request came, in seconds; `limits`: of a minute and of an hour; `batches`: entity → most
+    records of a request; `unsettled`: changes that the connector has not finished.
     """
 
     state: Mapping[str, Mapping[str, Document]]
@@ -37,7 +38,7 @@ class Evidence:
 
 @dataclass(slots=True)
 class Tally:
-    """An entity's rows by what became of them. `gone`: rows that were deleted, and are at Replenit too."""
+    """An entity's rows by what became of them. `gone`: documents that were deleted, as their rows say."""
 
     rows: int = 0
     equal: int = 0
@@ -49,7 +50,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Fewest:
-    """The fewest requests that lead to the same end: full batches, a request for each row deleted and each item."""
+    """The fewest requests that lead to the same end: full batches of all rows, and one for each row or item deleted.
+
+    Rows that came back are not counted among the deleted, nor the items of an order that is gone.
+    """
 
     batches: int
     deletes: int
@@ -66,11 +70,11 @@ class Verdict:
 
     tallies: Mapping[str, Tally]
     disagreements: Sequence[str]
+    events: int
     requests: int
     fewest: Fewest
     fullest: tuple[int, int]
     limits: tuple[int, int]
-    letters: Counter[str]
 
 
 def judge(shop: Shop, evidence: Evidence) -> Verdict:
@@ -89,10 +93,8 @@ def judge(shop: Shop, evidence: Evidence) -> Verdict:
         *(f"promise broken: {each}" for each in evidence.broken_promises),
         *([f"{evidence.unsettled} changes are not settled"] if evidence.unsettled else []),
     ]
-    letters = Counter(evidence.letters.values())
-    return Verdict(
-        tallies, disagreements, len(ordered), _fewest(shop, evidence), fullest, evidence.limits, letters
-    )
+    fewest = _fewest(shop, evidence.batches)
+    return Verdict(tallies, disagreements, shop.written, len(ordered), fewest, fullest, evidence.limits)
 
 
 def _compare(shop: Shop, entity: str, state: Mapping[str, Document], tally: Tally) -> Iterator[str]:
@@ -106,10 +108,10 @@ def _compare(shop: Shop, entity: str, state: Mapping[str, Document], tally: Tall
             tally.wrong += 1
             yield f"{entity} {each}: {_difference(wanted, found, fate)}"
         elif fate:
-            (tally.withheld if fate.startswith("no_") and fate != "no_key" else tally.dead)[fate] += 1
+            (tally.withheld if fate in WITHHELD else tally.dead)[fate] += 1
         else:
             tally.equal += 1
-    tally.gone = len(shop.gone[entity] - state.keys() - rows)
+    tally.gone = len(shop.gone[entity] - state.keys())
 
 
 def _difference(wanted: Document | None, found: Document | None, fate: str) -> str:
@@ -138,8 +140,8 @@ def _letters(shop: Shop, letters: Mapping[Place, str]) -> Iterator[str]:
         yield f"{place.topic}-{place.partition}@{place.offset}: a dead letter of a change without flaw"
 
 
-def _fewest(shop: Shop, evidence: Evidence) -> Fewest:
-    batches = sum(math.ceil(len(shop.expected[entity]) / most) for entity, most in evidence.batches.items())
+def _fewest(shop: Shop, most: Mapping[str, int]) -> Fewest:
+    batches = sum(math.ceil(len(documents) / most[entity]) for entity, documents in shop.expected.items())
     return Fewest(batches, sum(map(len, shop.gone.values())), sum(map(len, shop.removed.values())))
 
 
