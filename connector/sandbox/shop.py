@@ -152,12 +152,11 @@ class Shop:
             spoil(entity, after, flaw)
         self._put(entity, op, before, after, flaw)
 
-    @staticmethod
-    def _may_be_flawed(entity: str, before: Row | None, after: Row) -> bool:
-        """Not where more than the row decides what becomes of it: a consent withdrawn, a list emptied."""
+    def _may_be_flawed(self, entity: str, before: Row | None, after: Row) -> bool:
+        """Not where more than the row decides what becomes of it: a consent withdrawn, a list emptied, a flaw before."""
         known = [row for row in (before, after) if row is not None]
-        broken = after.get("currency") == _BROKEN
-        return not broken and all(row.get("gdpr_optin", True) and not lacks(entity, row) for row in known)
+        whole = all(row.get("gdpr_optin", True) and not lacks(entity, row) for row in known)
+        return whole and after.get("currency") != _BROKEN and str(after[IDS[entity]]) not in self.fates[entity]
 
     def _put(self, entity: str, op: str, before: Row | None, after: Row | None, flaw: str = "") -> None:
         """Change the table, write the change, and work out what Replenit should hold from now on."""
