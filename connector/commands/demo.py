@@ -62,11 +62,6 @@ class Clock:
     def wall(self) -> float:
         return self._epoch + self.monotonic()
 
-    def __str__(self) -> str:
-        """Minutes and seconds of the day."""
-        now = int(self.monotonic())
-        return f"{now // 60:02}:{now % 60:02}"
-
 
 class _Hurried:
     """A source that is asked to wait in the demo's seconds, and waits as many real ones as those are."""
@@ -120,6 +115,7 @@ class _Demo:
         self._console = Console(highlight=False)
         self._show = Show(self._console)
         self._clock = clock = Clock(options.speed)
+        self._dawn: float | None = None
         logs.configure("info", "text", sys.stdout)
         logging.root.handlers[:] = [_News(self._tell)]
         self._watch = Watch(clock.monotonic)
@@ -149,10 +145,12 @@ class _Demo:
         collect_rarely()
         self._service.start()
         with self._show:
-            finished = self._play()
+            finished = self._join() and self._play()
         if not finished:
             self._service.stop()
-            self._console.print(f"Stopped in minute {self._clock} of the day, before anything could be compared.")
+            self._console.print(
+                f"Stopped in minute {_told(self._time())} of the day, before anything could be compared."
+            )
             return _STOPPED
         found = self._judge()
         self._readings.take(self._clock.monotonic())
@@ -164,11 +162,19 @@ class _Demo:
         self._service.stop()
         return 1 if found.disagreements else 0
 
+    def _join(self) -> bool:
+        """Let the connector get its partitions, before the day begins."""
+        while not self._service.status.get("partitions") and not self._signals.asked:
+            self._service.step()
+            self._show.draw(self._figures)
+        self._dawn = self._clock.monotonic()
+        return not self._signals.asked
+
     def _play(self) -> bool:
         """Let the day pass until all is settled, or it takes too long; False if a signal came first."""
         phase = None
         while not self._signals.asked:
-            now = self._clock.monotonic()
+            now = self._time()
             if self._day.phase(now) is not phase:
                 phase = self._day.phase(now)
                 self._tell(phase.title, "bold")
@@ -185,7 +191,11 @@ class _Demo:
             self._service.step()
 
     def _tell(self, sentence: str, style: str) -> None:
-        self._show.tell(f"{self._clock} {sentence}", style)
+        self._show.tell(f"{_told(self._time())} {sentence}", style)
+
+    def _time(self) -> float:
+        """Seconds since the day began."""
+        return 0.0 if self._dawn is None else self._clock.monotonic() - self._dawn
 
     def _unsettled(self) -> int:
         """How many changes are not finished, requests among them that have no answer yet."""
@@ -193,12 +203,13 @@ class _Demo:
         return self._shop.written - self._service.settled() + int(cast("int", flying))
 
     def _figures(self) -> Figures:
-        now, readings = self._clock.monotonic(), self._readings
-        readings.take(now)
+        now, day, readings = self._time(), self._day, self._readings
+        readings.take(self._clock.monotonic())
+        phase = "The last changes are on their way" if day.over else day.phase(now).title
         return Figures(
-            phase=self._day.phase(now).title if not self._day.over else "The last changes are on their way",
-            clock=f"minute {self._clock} of {self._day.end / 60:.0f}, {self._clock.speed:g} times as fast as real",
-            share=min(1.0, now / self._day.end),
+            phase="The connector joins its consumer group" if self._dawn is None else phase,
+            clock=f"minute {_told(now)} of {day.end / 60:.0f}, {self._clock.speed:g} times as fast as real",
+            share=min(1.0, now / day.end),
             events=self._shop.written,
             lanes=readings.lanes(self._service.status),
             windows=(self._watch.within(60), self._watch.within(3600)),
@@ -222,6 +233,10 @@ class _Demo:
             unsettled=self._unsettled(),
         )
         return judge(self._shop, evidence)
+
+
+def _told(seconds: float) -> str:
+    return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
 
 
 def _environment(brokers: str, url: str, key_file: Path) -> dict[str, str]:

@@ -193,11 +193,7 @@ def _outcome(found: Verdict) -> list[Text]:
     rows = sum(tally.rows for tally in found.tallies.values())
     wrong = len(found.disagreements)
     if not wrong:
-        return [
-            Text(
-                f"All agree: Replenit holds what the shop's {rows:,} rows say, and no promise was broken.", "bold green"
-            )
-        ]
+        return [Text(f"All {rows:,} rows agree with what Replenit holds, and no promise was broken.", "bold green")]
     more = [f"and {wrong - _SHOWN:,} more"] if wrong > _SHOWN else []
     shown = [Text(f"  {each}", "red") for each in [*found.disagreements[:_SHOWN], *more]]
     return [Text(f"The shop and Replenit disagree ({wrong:,}):", "bold red"), *shown]

@@ -153,7 +153,7 @@ class Shop:
         self._put(entity, op, before, after, flaw)
 
     def _may_be_flawed(self, entity: str, before: Row | None, after: Row) -> bool:
-        """Not where more than the row decides what becomes of it: a consent withdrawn, a list emptied, a flaw before."""
+        """Not where more than the row decides what becomes of it: consent withdrawn, a list emptied, a flaw before."""
         known = [row for row in (before, after) if row is not None]
         whole = all(row.get("gdpr_optin", True) and not lacks(entity, row) for row in known)
         return whole and after.get("currency") != _BROKEN and str(after[IDS[entity]]) not in self.fates[entity]
