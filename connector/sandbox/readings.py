@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox.screen import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from prometheus_client import CollectorRegistry, Metric
 
@@ -99,9 +99,9 @@ class Readings:
             return "retrying"
         return "sending" if self._waiting(lane) else "up to date"
 
-    def _samples(self, name: str) -> Iterator[Any]:
+    def _samples(self, name: str) -> list[Any]:
         metric = self._metrics.get(name)
-        return iter(()) if metric is None else (each for each in metric.samples if not each.name.endswith("_created"))
+        return [] if metric is None else list(metric.samples)
 
     def _buckets(self) -> Buckets:
         samples = self._samples("connector_source_to_ack_seconds")

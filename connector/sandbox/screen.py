@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from connector.sandbox.verdict import Verdict
 
-NARROW = 76
+NARROW = 80
 """Columns below which the two panels stand below each other."""
 
 _INDENT = " " * len("00:00 ")
 _HEIGHT = 17  # lines of the screen without its news
-_SHOWN = 10
+_SHOWN = 10  # disagreements
+_EXACT = 10  # seconds below which a decimal says something
 _WELL = ("sending", "up to date", "joining", "reading")
 _PURPOSES = ("fresh", "backlog", "delete", "item_delete", "retry", "isolation", "probe")
 
@@ -64,26 +65,28 @@ class Figures:
 
 def screen(figures: Figures, width: int, height: int) -> RenderableType:
     """The moment as a screen; no line is wider than `width`, and the news fill what the height leaves."""
-    left = _panel("lanes and limits", Group(_lanes(figures.lanes), Text(), _limits(figures)))
+    left = _panel("lanes and limits", Group(_lanes(figures.lanes), Text(), *_limits(figures)))
     right = _panel(f"{figures.requests.total():,} requests, spent on", _requests(figures.requests))
     if width < NARROW:
-        middle: list[RenderableType] = [left, right]
+        middle = Group(left, right)
     else:
-        pair = _grid(padding=0)
-        pair.add_column(ratio=11)
-        pair.add_column(ratio=10)
+        pair = _grid("**", gap=0)
         pair.add_row(left, right)
-        middle = [pair]
+        middle = Group(pair)
     news = [
         Text(line, style)
         for style, sentence in figures.news
         for line in wrap(sentence, width, subsequent_indent=_INDENT)
     ]
-    return Group(*_head(figures), *middle, _causes(figures), Text(), *news[-max(3, height - _HEIGHT) :])
+    return Group(*_head(figures), middle, _causes(figures), Text(), *news[-max(3, height - _HEIGHT) :])
 
 
-def _grid(padding: int | tuple[int, ...] = (0, 1, 0, 0)) -> Table:
-    return Table.grid(expand=True, padding=padding)  # type: ignore[arg-type] # its type wants the tuple's length
+def _grid(columns: str, gap: int = 1) -> Table:
+    """Columns as wide as what they hold, aligned to the left (`<`) or right (`>`), and those that share the rest."""
+    grid = Table.grid(expand=True, padding=(0, gap, 0, 0))
+    for column in columns:
+        grid.add_column(ratio=1 if column == "*" else None, justify="right" if column == ">" else "left")
+    return grid
 
 
 def _panel(title: str, content: RenderableType) -> Panel:
@@ -96,20 +99,15 @@ def _line(text: str, style: str = "") -> Text:
 
 def _bars(rows: Iterable[tuple[str, float, float, str, str]]) -> Table:
     """A name, a bar of a total, and what it means, a row."""
-    table = _grid()
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
-    table.add_column(justify="right", no_wrap=True)
+    table = _grid("<*>")
     for name, total, completed, told, style in rows:
         bar = ProgressBar(total, min(completed, total), complete_style=style, finished_style=style)
-        table.add_row(name, bar, told)
+        table.add_row(_line(name), bar, _line(told))
     return table
 
 
 def _head(figures: Figures) -> list[RenderableType]:
-    title = _grid()
-    title.add_column(ratio=1)
-    title.add_column(justify="right", no_wrap=True, overflow="ellipsis")
+    title = _grid("*>")
     title.add_row(_line("replenit-connector demo", "bold cyan"), _line(figures.clock, "dim"))
     told = f"{figures.events:,} events"
     day = _bars([(f"{figures.share:4.0%}", 1.0, figures.share, told, "cyan")])
@@ -128,19 +126,12 @@ def _lanes(lanes: Sequence[Lane]) -> Table:
     return table
 
 
-def _limits(figures: Figures) -> Table:
+def _limits(figures: Figures) -> list[Table]:
     windows = zip(("minute", "hour"), figures.windows, figures.limits, strict=True)
     bars = [(f"last {name}", limit, count, f"{count:,} of {limit:,}", "green") for name, count, limit in windows]
-    median, slowest = figures.freshness or (0, 0)
-    told = f"p50 {_seconds(median)}, p99 {_seconds(slowest)}" if figures.freshness else "-"
-    fresh = _grid()
-    fresh.add_column(no_wrap=True)
-    fresh.add_column(justify="right", ratio=1)
-    fresh.add_row("fresh within", _line(told))
-    both = _grid(padding=0)
-    both.add_row(_bars(bars))
-    both.add_row(fresh)
-    return both
+    fresh = _grid("*>")
+    fresh.add_row("fresh within", _line(_quantiles(figures.freshness)))
+    return [_bars(bars), fresh]
 
 
 def _requests(requests: Counter[str]) -> Table:
@@ -149,14 +140,9 @@ def _requests(requests: Counter[str]) -> Table:
 
 
 def _causes(figures: Figures) -> Table:
-    table = _grid()
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(ratio=1)
-    table.add_row(_line("dead letters", "yellow"), f"{figures.dead.total():,}", _line(_listed(figures.dead), "dim"))
-    table.add_row(
-        _line("withheld", "magenta"), f"{figures.withheld.total():,}", _line(_listed(figures.withheld), "dim")
-    )
+    table = _grid("<>*")
+    for name, counts, style in (("dead letters", figures.dead, "yellow"), ("withheld", figures.withheld, "magenta")):
+        table.add_row(_line(name, style), f"{counts.total():,}", _line(_listed(counts), "dim"))
     return table
 
 
@@ -164,10 +150,9 @@ def plain(figures: Figures) -> str:
     """The moment as a line, for what is no terminal."""
     waiting = ", ".join(f"{lane.waiting:,} {lane.entity}" for lane in figures.lanes)
     minute, hour = figures.windows
-    fresh = f"fresh within {_seconds(figures.freshness[0])}, " if figures.freshness else ""
     sent = f"{figures.requests.total():,} requests ({minute} in the last minute, {hour:,} in the last hour)"
     dead = f"{figures.dead.total():,} dead letters"
-    return f"{figures.share:4.0%}  {figures.events:,} events, waiting {waiting}; {fresh}{sent}, {dead}"
+    return f"{figures.share:4.0%}  {figures.events:,} events, waiting {waiting}; {sent}, {dead}"
 
 
 def verdict(
@@ -181,11 +166,9 @@ def verdict(
     for entity, tally in found.tallies.items():
         figures = (tally.rows, tally.equal, tally.dead.total(), tally.withheld.total(), tally.wrong, tally.gone)
         table.add_row(entity, *(f"{each:,}" for each in figures), style="bold red" if tally.wrong else "")
-    facts = _grid(padding=(0, 2, 0, 0))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(ratio=1)
+    facts = _grid("<*", gap=2)
     for name, fact in _facts(found, requests, freshness):
-        facts.add_row(name, fact)
+        facts.add_row(_line(name, "dim"), fact)
     return Group(Text(), *_outcome(found), Text(), table, Text(), facts)
 
 
@@ -209,8 +192,7 @@ def _facts(found: Verdict, requests: Counter[str], freshness: tuple[float, float
     yield "fewest possible", waited + deleted
     minute, hour = (f"{count:,} of {limit:,}" for count, limit in zip(found.fullest, found.limits, strict=True))
     yield "fullest windows", f"{minute} in a minute, {hour} in an hour"
-    if freshness is not None:
-        yield "fresh within", f"p50 {_seconds(freshness[0])}, p99 {_seconds(freshness[1])}, the outages included"
+    yield "fresh within", f"{_quantiles(freshness)}, the outages included"
 
 
 def _by_entity(counts: Iterable[tuple[str, Counter[str]]]) -> str:
@@ -222,5 +204,8 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in (+counts).most_common()) or "none"
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < _SHOWN else f"{value:,.0f} s"
+def _quantiles(freshness: tuple[float, float] | None) -> str:
+    if freshness is None:
+        return "-"
+    told = (f"{value:.1f} s" if value < _EXACT else f"{value:,.0f} s" for value in freshness)
+    return "p50 {}, p99 {}".format(*told)

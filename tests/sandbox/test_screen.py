@@ -51,7 +51,7 @@ def lines(picture: object, width: int) -> list[str]:
     return console.export_text().splitlines()
 
 
-@pytest.mark.parametrize("width", [60, 76, 80, 100, 120, 200])
+@pytest.mark.parametrize("width", [60, 79, 80, 100, 120, 200])
 def test_the_screen_fits(width: int) -> None:
     """No line is wider than the terminal, and no figure is cut or wrapped."""
     shown = lines(screen.screen(FIGURES, width, 24), width)
