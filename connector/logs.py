@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EVENTS = {
     "starting": "The settings are valid and the service starts.",
+    "consent_assumed": "By a setting, customers of whom no column tells it are taken to have given consent.",
     "ready": "The loop has turned once.",
     "stopping": "A signal came: nothing more is taken in.",
     "stopped": "Everything that could be finished is committed, and the group left.",

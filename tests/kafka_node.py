@@ -71,6 +71,10 @@ def settings(address: str, interface: str, controller_port: int, log_dirs: str) 
         "share.coordinator.state.topic.min.isr": "1",
         # A topic that is missing stays missing, as in production.
         "auto.create.topics.enable": "false",
+        # Everybody may do what no rule forbids.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+        "super.users": "User:nobody",
         # What takes a broker minutes happens within a test.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",

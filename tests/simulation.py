@@ -54,8 +54,8 @@ def settings(**changes: str) -> Settings:
 class Faults:
     """Shares of requests that go wrong, each in its way; seconds of latency; what the API refuses.
 
-    `names_bad`: which of the bad records an answer names. `refused`: entities of which nothing is taken.
-    `late_deletes`: the longest that the DELETE of a customer stays in the API's queue.
+    `names_bad`: which of the bad records an answer names. `refused`: entities of which nothing is taken. `crashing`:
+    records that make the server fail. `late_deletes`: the longest that a customer's DELETE stays in the API's queue.
     """
 
     fails: float = 0.0
@@ -67,6 +67,7 @@ class Faults:
     down: bool = False
     names_bad: Literal["all", "first", "none"] = "all"
     poisoned: set[tuple[str, str]] = field(default_factory=set)
+    crashing: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     late_deletes: float = 0.0
     letters_refused: bool = False
@@ -282,7 +283,7 @@ class Server:
         faults = self.world.faults
         if faults.unauthorized:
             return _answer(401, {"success": False, "message": "Unauthorized"})
-        if self.world.random.random() < faults.fails:
+        if self.world.random.random() < faults.fails or not faults.crashing.isdisjoint(_keys(batch)):
             return _answer(500, {"success": False, "message": "Internal server error"})
         if batch.request.body is None:
             return self._delete(batch)

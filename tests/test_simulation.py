@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Literal
 
@@ -333,3 +334,23 @@ def test_what_retention_deletes_while_nothing_is_read_is_told(missed: int) -> No
         "connector_retention_gap_records_total", {"topic": partition.topic}
     )
     assert (counted or 0) == missed
+
+
+def test_a_record_that_makes_the_server_fail_is_found_and_its_lane_goes_on() -> None:
+    """Isolated from its batch while others of its lane succeed, and after an hour of failures a dead letter."""
+    world = World(15)
+    world.faults.crashing = {("customers", "c7")}
+    for number in range(20):
+        world.write("customers", f"c{number}")
+    service = world.service()
+    for hour in range(3):
+        for minute in range(60):
+            world.write("customers", f"n{minute % 5}")
+            world.run(service, 60)
+        if hour == 0:
+            assert {f"c{number}" for number in range(20) if number != 7} <= world.server.state["customers"].keys()
+    assert world.run(service, 3600, world.settled)
+    [letter] = world.letters
+    assert dict(letter.headers)["replenit.reason"] == b"server_error"
+    assert json.loads(letter.record.key or b"") == {"customer_id": "c7"}
+    assert service.status["suspended"] == []

@@ -26,6 +26,12 @@ _DEFAULTS = {
     "message.timeout.ms": "30000",
 }
 _LOCKED = {"enable.idempotence": "true", "acks": "all"}
+_REMEDIES = {
+    KafkaError.MSG_SIZE_TOO_LARGE: "raise the topic's max.message.bytes, or a broker's message.max.bytes",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant Write and Describe on the topic",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant IdempotentWrite",
+    KafkaError._MSG_TIMED_OUT: "it is full, its brokers are away, or too few of its replicas are in sync",  # noqa: SLF001
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +66,17 @@ class DeadLetterTopic:
         except KafkaException as error:
             return f"Kafka does not answer: {error.args[0].str()}"
         if self._topic not in topics:
-            return f"topic {self._topic} does not exist; create it, or set DEAD_LETTER_TOPIC to one that does"
+            return (
+                f"topic {self._topic} does not exist, or may not be seen: create it, grant Describe and Write on it, "
+                "or set DEAD_LETTER_TOPIC to another"
+            )
         return None
 
     def write(self, letter: DeadLetter, done: Callable[[str | None], None]) -> None:
         """Write. `done` hears None once the broker has confirmed, else why it will not; the caller may write again."""
 
         def delivered(error: KafkaError | None, _: Message) -> None:
-            done(None if error is None else error.str())
+            done(None if error is None else _told(error))
 
         record = letter.record
         try:
@@ -98,3 +107,9 @@ class DeadLetterTopic:
             _LOG.warning(
                 "dead_letter_unconfirmed", f"{left} dead letters are not confirmed; they will be written again"
             )
+
+
+def _told(error: KafkaError) -> str:
+    """Kafka's words, and what to do where that is known."""
+    remedy = _REMEDIES.get(error.code())
+    return error.str() if remedy is None else f"{error.str()}: {remedy}"

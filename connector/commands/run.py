@@ -115,6 +115,12 @@ def serve(settings: Settings, signals: Signals) -> None:
     _LOG.info(
         "starting", f"replenit-connector {__version__} starts: {entities}.", version=__version__, port=status.port
     )
+    if settings.consent_policy == "assume":
+        _LOG.warning(
+            "consent_assumed",
+            "CONSENT_POLICY is assume: where no column tells, customers are sent as having given consent. Whoever set "
+            "it answers for that.",
+        )
     collect_rarely()
     try:
         service.start()
