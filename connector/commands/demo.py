@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 SPEED = 60.0
 LETTERS = "replenit-connector.dead-letters"
 _LIMITS = (100, 5000)
-_LONGEST = 1800.0  # seconds of the demo's clock from the end of the day until everything is to be settled
+# From the end of the day until all is to be settled: seconds of the demo's clock, and at least so many real ones.
+_LONGEST = 1200.0
+_LONGEST_REAL = 30.0
 _STOP = 10.0
 _STOPPED = 130
 _NEWS = {"recovered", "lane_resumed"}  # beside warnings
@@ -172,7 +174,7 @@ class _Demo:
 
     def _play(self) -> bool:
         """Let the day pass until all is settled, or it takes too long; False if a signal came first."""
-        phase = None
+        phase, longest = None, max(_LONGEST, _LONGEST_REAL * self._clock.speed)
         while not self._signals.asked:
             now = self._time()
             if self._day.phase(now) is not phase:
@@ -181,7 +183,7 @@ class _Demo:
             self._day.advance(now)
             self._service.step()
             self._show.draw(self._figures)
-            if now > self._day.end + _LONGEST or (self._day.over and not self._unsettled()):
+            if now > self._day.end + longest or (self._day.over and not self._unsettled()):
                 return True
         return False
 
