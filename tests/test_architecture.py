@@ -43,7 +43,7 @@ def test_adapters_know_the_core_and_not_the_service(path: Path) -> None:
 
 
 def test_the_sandbox_shares_nothing_with_what_it_judges() -> None:
-    """The API's stand-in reads the documents by itself; only its captured shop uses a Kafka client."""
+    """The API's stand-in reads the documents by itself; only the demo's broker uses a Kafka client."""
     for path in (ROOT / "sandbox").glob("*.py"):
         outside = {name for name in _imports(path) if name.startswith("connector") and "sandbox" not in name}
         assert not {name for name in outside if _starts(name, {"connector.core", "connector.adapters"})}, path

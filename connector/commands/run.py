@@ -23,7 +23,10 @@ from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+
+    from connector.ownership import Source
 
 _LOG = logs.get("run")
 
@@ -67,8 +70,16 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def build(settings: Settings, metrics: Metrics) -> tuple[Service, Sender]:
-    """The service with its outside systems, ready to start. The caller closes the sender."""
+def build(
+    settings: Settings,
+    metrics: Metrics,
+    clocks: Clocks | None = None,
+    around: Callable[[Source], Source] = lambda source: source,
+) -> tuple[Service, Sender]:
+    """The service with its outside systems, ready to start. The caller closes the sender.
+
+    With other `clocks` than the system's, `around` is to wrap the source: how long it polls is told in their seconds.
+    """
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
     sender = Sender(api, CONNECTIONS)
@@ -84,12 +95,12 @@ def build(settings: Settings, metrics: Metrics) -> tuple[Service, Sender]:
         )
     service = Service(
         settings,
-        KafkaSource(settings.kafka, settings.kafka_group_id, topics),
+        around(KafkaSource(settings.kafka, settings.kafka_group_id, topics)),
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
         registry,
         metrics=metrics,
-        clocks=Clocks(time.monotonic, time.time),
+        clocks=clocks or Clocks(time.monotonic, time.time),
     )
     return service, sender
 
