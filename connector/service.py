@@ -255,6 +255,7 @@ class Service:
         if taken.reject is not None:
             if not self._doubts.refuse(entity, record, partition, taken.reject, now):
                 return taken._replace(outcome="in_doubt")
+            self._intake.refused(record, partition)
             self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
         elif taken.unfed:
             self._doubts.unfed(entity, record, partition, now)
@@ -275,12 +276,14 @@ class Service:
         self._offsets.release(kept.ticket)
         taken = self._intake.take(record, partition, now, again=True)
         if taken.reject is not None:
+            self._intake.refused(record, partition)
             self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
         self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
         self._count(entity, taken)
 
     def _bury(self, entity: Entity, kept: Kept) -> None:
         assert kept.reject is not None
+        self._intake.refused(kept.record, kept.partition)
         self._metrics.events.labels(kept.record.topic, "", "dead_letter").inc()
         self._letters.write(kept.record, [kept.ticket], entity, kept.reject)
 
@@ -365,6 +368,7 @@ class Service:
         endpoint = reply.batch.request.endpoint
         status = reply.reply.status if isinstance(reply.reply, Answer) else None
         for entry, reject in follows.dead:
+            self._intake.refused(entry.record, Partition(entry.record.topic, entry.record.partition))
             attempts = entry.failures + 1
             tickets, entity = entry.tickets.values(), entry.key.entity
             self._letters.write(entry.record, tickets, entity, reject, endpoint, status, attempts)

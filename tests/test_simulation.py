@@ -354,3 +354,27 @@ def test_a_record_that_makes_the_server_fail_is_found_and_its_lane_goes_on() -> 
     assert dict(letter.headers)["replenit.reason"] == b"server_error"
     assert json.loads(letter.record.key or b"") == {"customer_id": "c7"}
     assert service.status["suspended"] == []
+
+
+@pytest.mark.parametrize("by", ["mapping", "api"])
+def test_an_update_that_changes_nothing_is_sent_after_a_dead_letter(by: str) -> None:
+    """What the row holds now was refused, or came with what nobody could read: Replenit has an older state."""
+    world = World(16)
+    service = world.service()
+    world.write("customers", "c1")
+    assert world.run(service, 60, world.settled)
+    if by == "api":
+        world.faults.poisoned = {("customers", "c1")}
+        world.write("customers", "c1")
+        assert world.run(service, 60, world.settled)
+    else:
+        world.insert_silently("customers", "c1")  # the row changes, and its event can't be read
+        number = sum(b"c1") % 3
+        world.emit_raw("customers", number, b'{"customer_id": "c1"}', b"no json")
+        assert world.run(service, 60, world.settled)
+    assert len(world.letters) == 1
+    world.faults.poisoned = set()
+    row = world.tables["customers"]["c1"]
+    world._emit("customers", "c1", "u", row, row)  # noqa: SLF001
+    assert world.run(service, 60, world.settled)
+    assert world.differences() == []

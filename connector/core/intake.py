@@ -31,6 +31,9 @@ _NO_KEY = FieldError(
 )
 
 
+_MOST_REFUSED = 100_000
+
+
 class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
@@ -77,6 +80,7 @@ class Intake:
         self._partition_count = partition_count
         self._suppress = suppress
         self._second = second
+        self._refused: dict[tuple[Partition, bytes | None], None] = {}  # whose newest state is a dead letter
         self._fed = False  # whether a column told the consent of some row
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
 
@@ -106,16 +110,26 @@ class Intake:
         fresh = not again and self._gate.see(partition, event.position, now)
         return self._take_event(event, partition, now, fresh=fresh, again=again)
 
+    def refused(self, record: Record, partition: Partition) -> None:
+        """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be."""
+        self._refused.pop((partition, record.key), None)
+        self._refused[partition, record.key] = None
+        if len(self._refused) > _MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""
         self._deleted.pop(partition, None)
+        for place in [place for place in self._refused if place[0] == partition]:
+            del self._refused[place]
 
     def _take_event(self, event: ChangeEvent, partition: Partition, now: float, *, fresh: bool, again: bool) -> Taken:
         entity = self._entities[event.record.topic]
         mapping = self._mappings[entity]
         verdict = mapping.map(event, suppress=self._suppress)
         if isinstance(verdict, Unchanged):
-            if self._gate.passed(partition) and self._pending.idle(Key(entity, verdict.id)):
+            sent = (partition, event.record.key) not in self._refused
+            if sent and self._gate.passed(partition) and self._pending.idle(Key(entity, verdict.id)):
                 return Taken("unchanged", event.op.value)
             verdict = mapping.map(event, suppress=False)
         match verdict:
@@ -170,6 +184,8 @@ class Intake:
         self, event: ChangeEvent, partition: Partition, key: Key, state: State, now: float, *, created: bool = False
     ) -> Taken:
         self._second.changed(key)
+        if self._refused:
+            self._refused.pop((partition, event.record.key), None)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value)
