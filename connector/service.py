@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from connector import __version__, logs
+from connector import __version__
 from connector.core import documents
 from connector.core.avro_wire import SchemaMissing, Schemas
 from connector.core.budget import Budget
@@ -20,11 +20,10 @@ from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
-from connector.core.halts import REMEDIES
-from connector.core.intake import Intake, Taken
+from connector.core.intake import Intake
 from connector.core.mapping import Mapping, Options
 from connector.core.offsets import Offsets
-from connector.core.outcomes import Delivered, HaltReason, Refused, Throttled, Transient
+from connector.core.outcomes import Delivered, HaltReason
 from connector.core.pending import Pending
 from connector.core.requests import Answer
 from connector.core.scheduler import Lingers
@@ -34,21 +33,20 @@ from connector.core.wire import Wire
 from connector.letters import Letters
 from connector.ownership import Ownership
 from connector.report import Report
+from connector.taking import Taking
+from connector.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from connector.adapters.sender import Reply
     from connector.core.dispatch import Consequences
-    from connector.core.doubts import Kept
     from connector.core.entries import Entry
     from connector.core.halts import Halt
     from connector.letters import Topic
     from connector.metrics import Metrics
     from connector.ownership import Source
     from connector.settings import Settings
-
-_LOG = logs.get("service")
 
 CONNECTIONS = 8
 """Requests in flight at a time: at 100 a minute they would have to take 5 s each to be too few."""
@@ -106,6 +104,7 @@ class Service:
         self._sender = sender
         self._schemas = schemas
         self._metrics = metrics
+        self._tell = Teller(metrics)
         self._clock = clocks.monotonic
         self._wall = clocks.wall
         self._offsets = Offsets()
@@ -140,16 +139,24 @@ class Service:
             unclean=self._budget.close_until,
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
-        self._entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
+        entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
         self._intake = Intake(
             Wire(schemas),
             {entity: Mapping(entity, _options(settings, entity)) for entity in settings.topics},
-            self._entities,
+            entities,
             self._pending,
             self._gate,
             partition_count=source.partition_count,
             suppress=settings.suppress_unchanged,
             second=self._second,
+        )
+        self._taking = Taking(
+            self._intake,
+            self._doubts,
+            offsets=self._offsets,
+            letters=self._letters,
+            metrics=metrics,
+            entities=entities,
         )
         self._report = Report(
             settings,
@@ -165,7 +172,6 @@ class Service:
             doubts=self._doubts,
             wall=clocks.wall,
         )
-        self._repeats = logs.Repeats()
         self._full: set[Entity] = set()
         self._stopping = False
         self._checked_letters = False
@@ -193,7 +199,7 @@ class Service:
         self._ownership.commit(now)
         stopped = self._dispatch.halting.halt is not None or self._stopping
         self._ownership.hold(stopped=stopped, full=self._full)
-        self._tell_suspensions(now)
+        self._tell.suspensions(self._suspensions.changes(), now)
         self.ready = True
         if now >= self._publish_at:
             self._publish_at = now + PUBLISH_INTERVAL
@@ -233,7 +239,7 @@ class Service:
             touched.add(partition)
             if isinstance(item, Record):
                 try:
-                    taken = self._take(item, partition, now)
+                    taken = self._taking.take(item, partition, now)
                 except SchemaMissing:
                     self._ownership.hold_back(partition, item.offset)
                     continue
@@ -243,61 +249,8 @@ class Service:
         self._ownership.rewind()
         for partition in touched:
             self._ownership.passes(partition)
-        for entity, kept in self._doubts.condemned():
-            self._bury(entity, kept)
-        for entity, kept in self._doubts.turn(now):
-            self._take_again(entity, kept, now)
+        self._taking.turn(now)
         self._fill()
-
-    def _take(self, record: Record, partition: Partition, now: float) -> Taken:
-        entity = self._entities[record.topic]
-        taken = self._intake.take(record, partition, now)
-        if taken.reject is not None:
-            if not self._doubts.refuse(entity, record, partition, taken.reject, now):
-                return taken._replace(outcome="in_doubt")
-            self._intake.refused(record, partition)
-            self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
-        elif taken.unfed:
-            self._doubts.unfed(entity, record, partition, now)
-        elif taken.row:
-            self._doubts.accept(entity, record, partition)
-        self._count(entity, taken)
-        return taken
-
-    def _take_again(self, entity: Entity, kept: Kept, now: float) -> None:
-        """Take in what was kept in doubt; what is refused again is a dead letter.
-
-        Without a key it can't be told whether something newer was read since: then it stays refused.
-        """
-        record, partition = kept.record, kept.partition
-        if kept.reject is not None and record.key is None:
-            self._bury(entity, kept)
-            return
-        self._offsets.release(kept.ticket)
-        taken = self._intake.take(record, partition, now, again=True)
-        if taken.reject is not None:
-            self._intake.refused(record, partition)
-            self._letters.write(record, [self._offsets.hold(partition, record.offset)], entity, taken.reject)
-        self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
-        self._count(entity, taken)
-
-    def _bury(self, entity: Entity, kept: Kept) -> None:
-        assert kept.reject is not None
-        self._intake.refused(kept.record, kept.partition)
-        self._metrics.events.labels(kept.record.topic, "", "dead_letter").inc()
-        self._letters.write(kept.record, [kept.ticket], entity, kept.reject)
-
-    def _count(self, entity: Entity, taken: Taken) -> None:
-        if taken.outcome == "coalesced":
-            self._metrics.coalesced.labels(entity).inc()
-        elif taken.withheld is not None:
-            self._metrics.withheld.labels(entity, taken.withheld).inc()
-        if taken.retracts:
-            self._metrics.retracted.inc()
-        if taken.merged_items:
-            self._metrics.merged_items.labels(entity).inc(taken.merged_items)
-        if taken.rounded:
-            self._metrics.rounded.labels(entity).inc(taken.rounded)
 
     def _fill(self) -> None:
         """Entities with so much waiting that their topics pause, until half of it is gone."""
@@ -307,10 +260,10 @@ class Service:
             most, room = self._settings.pending_max_keys, self._settings.pending_max_bytes
             if entity not in self._full and (entries >= most or taken >= room):
                 self._full.add(entity)
-                _LOG.warning("paused", f"{entries} {entity} wait: their topics pause.", entity=entity, entries=entries)
+                self._tell.paused(entity, entries)
             elif entity in self._full and entries <= most // 2 and taken <= room // 2:
                 self._full.discard(entity)
-                _LOG.info("resumed", f"{entries} {entity} wait: their topics go on.", entity=entity, entries=entries)
+                self._tell.resumed(entity, entries)
 
     def _take_over(self, now: float) -> None:
         if self._ownership.learn(now) and not self._checked_letters:
@@ -372,53 +325,17 @@ class Service:
             attempts = entry.failures + 1
             tickets, entity = entry.tickets.values(), entry.key.entity
             self._letters.write(entry.record, tickets, entity, reject, endpoint, status, attempts)
-        if follows.halted is not None:
-            self._halted(follows.halted)
-        if follows.recovered is not None:
-            self._recovered(follows.recovered, now)
-        if follows.short:
-            self._metrics.fewer_accepted.labels(endpoint).inc(follows.short)
-            if self._repeats.admit("fewer_accepted", endpoint, now):
-                _LOG.warning("fewer_accepted", f"{endpoint}: the API counted {follows.short} records less than sent.")
-        self._tell_retry(follows, endpoint, code, now)
-        if (limit := self._budget.unexpected_limit()) is not None:
-            _LOG.warning(
-                "rate_limit_headers_ignored",
-                f"The API's headers speak of a limit of {limit}, which is not RATE_LIMIT_PER_MINUTE: they are ignored.",
-                limit=limit,
-            )
-
-    def _tell_retry(self, follows: Consequences, endpoint: str, code: str, now: float) -> None:
-        """Count what goes again, and say so once a minute for each cause."""
-        match follows.outcome:
-            case Transient(reason):
-                self._metrics.retries.labels(reason).inc()
-                if times := self._repeats.admit("request_failed", f"{endpoint} {code}", now):
-                    sentence = f"{endpoint}: {code}. It goes again."
-                    _LOG.warning("request_failed", sentence, endpoint=endpoint, reason=reason, times=times)
-            case Throttled(seconds):
-                self._metrics.retries.labels("throttled").inc()
-                if times := self._repeats.admit("rate_limited", "", now):
-                    _LOG.warning(
-                        "rate_limited",
-                        "The API says that its limit was reached: does another process use the key? Then divide "
-                        "RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_HOUR among them.",
-                        retry_after=seconds,
-                        times=times,
-                    )
-            case Refused():
-                self._metrics.retries.labels("refused").inc()
-            case _:
-                pass
+        self._tell.halted(follows.halted)
+        self._tell.recovered(follows.recovered, now)
+        self._tell.answered(follows, endpoint, code, now)
+        self._tell.other_limit(self._budget.unexpected_limit())
 
     # Halts
 
     def _check_key(self, now: float) -> None:
         halted, recovered = self._dispatch.see_key(self._settings.replenit_api_key.fingerprint(), now)
-        if halted is not None:
-            self._halted(halted)
-        if recovered is not None:
-            self._recovered(recovered, now)
+        self._tell.halted(halted)
+        self._tell.recovered(recovered, now)
 
     def _mend(self, now: float) -> None:
         """Serve the dead-letter topic; while it takes nothing, try it again when the time has come.
@@ -436,7 +353,7 @@ class Service:
                 self._retry_letters(halt)
             if self._letters_mended and not self._letters.unconfirmed:
                 self._dispatch.halting.resume()
-                self._recovered(halt, now)
+                self._tell.recovered(halt, now)
 
     def _retry_letters(self, halt: Halt) -> None:
         why = self._letters.missing()
@@ -449,44 +366,12 @@ class Service:
     def _check_letters(self, now: float) -> None:
         why = self._letters.missing()
         self._letters_mended = why is None
-        if why is None:
-            return
-        if (halt := self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, now, why)) is not None:
-            self._halted(halt)
+        if why is not None:
+            self._tell.halted(self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, now, why))
 
     def _letters_refused(self, why: str) -> None:
         self._letters_mended = False
-        halt = self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why)
-        if halt is not None:
-            self._halted(halt)
-
-    def _halted(self, halt: Halt) -> None:
-        remedy = REMEDIES[halt.reason]
-        _LOG.error(
-            "halted",
-            f"Nothing is sent. {remedy} {halt.detail}".rstrip(),
-            reason=halt.reason,
-            next_try_in=round(halt.probes.next_at - halt.probes.since),
-        )
-
-    def _recovered(self, halt: Halt, now: float) -> None:
-        _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.probes.since))
-
-    def _tell_suspensions(self, now: float) -> None:
-        for suspension, begun in self._suspensions.changes():
-            lane, reason, probes = suspension.lane, suspension.reason, suspension.probes
-            if begun:
-                _LOG.error(
-                    "suspended",
-                    f"Nothing more is sent of {lane}, the other lanes go on. {suspension.detail} {REMEDIES[reason]} "
-                    f"What waits keeps its place; the lane is tried in {probes.next_at - now:.0f} s.",
-                    lane=lane,
-                    reason=reason,
-                    next_try_in=round(probes.next_at - now),
-                )
-            else:
-                after = round(now - probes.since)
-                _LOG.info("lane_resumed", f"{lane} go on.", lane=lane, reason=reason, after=after)
+        self._tell.halted(self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why))
 
     # Handing over
 
@@ -500,10 +385,8 @@ class Service:
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         """The partitions are another process's, or are read anew."""
-        self._doubts.forget(partitions)
+        self._taking.forget(partitions)
         self._second.forget(partitions)
-        for partition in partitions:
-            self._intake.forget(partition)
 
 
 def _options(settings: Settings, entity: Entity) -> Options:

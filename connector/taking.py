@@ -1,0 +1,105 @@
+"""Records as they are taken in: into the pending work, into the dead-letter topic, or into doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from connector.core.doubts import Doubts, Kept
+    from connector.core.events import Entity, Partition, Record, Reject
+    from connector.core.intake import Intake, Taken
+    from connector.core.offsets import Offsets, Ticket
+    from connector.letters import Letters
+    from connector.metrics import Metrics
+
+
+class Taking:
+    """Between the intake, which understands a record, and what keeps it. `entities`: topic → what its rows are."""
+
+    def __init__(  # noqa: PLR0913 (what it stands between)
+        self,
+        intake: Intake,
+        doubts: Doubts,
+        *,
+        offsets: Offsets,
+        letters: Letters,
+        metrics: Metrics,
+        entities: Mapping[str, Entity],
+    ) -> None:
+        self._intake = intake
+        self._doubts = doubts
+        self._offsets = offsets
+        self._letters = letters
+        self._metrics = metrics
+        self._entities = entities
+
+    def take(self, record: Record, partition: Partition, now: float) -> Taken:
+        """Take a record in. Raises SchemaMissing, and then nothing is known of it."""
+        entity = self._entities[record.topic]
+        taken = self._intake.take(record, partition, now)
+        if taken.reject is not None:
+            if not self._doubts.refuse(entity, record, partition, taken.reject, now):
+                return taken._replace(outcome="in_doubt")
+            self._bury(entity, record, partition, taken.reject)
+        elif taken.unfed:
+            self._doubts.unfed(entity, record, partition, now)
+        elif taken.row:
+            self._doubts.accept(entity, record, partition)
+        self._count(entity, taken)
+        return taken
+
+    def turn(self, now: float) -> None:
+        """Decide on what was kept in doubt, as far as it can be decided by now."""
+        for entity, kept in self._doubts.condemned():
+            self._condemn(entity, kept)
+        for entity, kept in self._doubts.turn(now):
+            self._take_again(entity, kept, now)
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """The partitions are another process's, or are read anew."""
+        self._doubts.forget(partitions)
+        for partition in partitions:
+            self._intake.forget(partition)
+
+    def _take_again(self, entity: Entity, kept: Kept, now: float) -> None:
+        """Take in what was kept in doubt; what is refused again is a dead letter.
+
+        Without a key it can't be told whether something newer was read since: then it stays refused.
+        """
+        record, partition = kept.record, kept.partition
+        if kept.reject is not None and record.key is None:
+            self._condemn(entity, kept)
+            return
+        self._offsets.release(kept.ticket)
+        taken = self._intake.take(record, partition, now, again=True)
+        if taken.reject is not None:
+            self._bury(entity, record, partition, taken.reject)
+        self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()
+        self._count(entity, taken)
+
+    def _condemn(self, entity: Entity, kept: Kept) -> None:
+        assert kept.reject is not None
+        self._metrics.events.labels(kept.record.topic, "", "dead_letter").inc()
+        self._bury(entity, kept.record, kept.partition, kept.reject, kept.ticket)
+
+    def _bury(
+        self, entity: Entity, record: Record, partition: Partition, reject: Reject, ticket: Ticket | None = None
+    ) -> None:
+        """Write a dead letter. `ticket`: the record's, if it has one already."""
+        self._intake.refused(record, partition)
+        held = self._offsets.hold(partition, record.offset) if ticket is None else ticket
+        self._letters.write(record, [held], entity, reject)
+
+    def _count(self, entity: Entity, taken: Taken) -> None:
+        if taken.outcome == "coalesced":
+            self._metrics.coalesced.labels(entity).inc()
+        elif taken.withheld is not None:
+            self._metrics.withheld.labels(entity, taken.withheld).inc()
+        if taken.retracts:
+            self._metrics.retracted.inc()
+        if taken.merged_items:
+            self._metrics.merged_items.labels(entity).inc(taken.merged_items)
+        if taken.rounded:
+            self._metrics.rounded.labels(entity).inc(taken.rounded)

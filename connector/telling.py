@@ -1,0 +1,99 @@
+"""What the loop says to whoever reads its log: stops and resumptions, once each, and failures, once a minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector import logs
+from connector.core.halts import REMEDIES
+from connector.core.outcomes import Refused, Throttled, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.core.dispatch import Consequences
+    from connector.core.events import Entity
+    from connector.core.halts import Halt, Suspension
+    from connector.metrics import Metrics
+
+_LOG = logs.get("service")
+
+
+class Teller:
+    """Tells, and counts what is told."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._repeats = logs.Repeats()
+
+    def halted(self, halt: Halt | None) -> None:
+        if halt is not None:
+            _LOG.error(
+                "halted",
+                f"Nothing is sent. {REMEDIES[halt.reason]} {halt.detail}".rstrip(),
+                reason=halt.reason,
+                next_try_in=round(halt.probes.next_at - halt.probes.since),
+            )
+
+    def recovered(self, halt: Halt | None, now: float) -> None:
+        if halt is not None:
+            _LOG.info("recovered", "Sending goes on.", reason=halt.reason, after=round(now - halt.probes.since))
+
+    def suspensions(self, changes: Iterable[tuple[Suspension, bool]], now: float) -> None:
+        """Those that began (True) and those that ended."""
+        for suspension, begun in changes:
+            lane, reason, probes = suspension.lane, suspension.reason, suspension.probes
+            if begun:
+                _LOG.error(
+                    "suspended",
+                    f"Nothing more is sent of {lane}, the other lanes go on. {suspension.detail} {REMEDIES[reason]} "
+                    f"What waits keeps its place; the lane is tried in {probes.next_at - now:.0f} s.",
+                    lane=lane,
+                    reason=reason,
+                    next_try_in=round(probes.next_at - now),
+                )
+            else:
+                after = round(now - probes.since)
+                _LOG.info("lane_resumed", f"{lane} go on.", lane=lane, reason=reason, after=after)
+
+    def paused(self, entity: Entity, entries: int) -> None:
+        _LOG.warning("paused", f"{entries} {entity} wait: their topics pause.", entity=entity, entries=entries)
+
+    def resumed(self, entity: Entity, entries: int) -> None:
+        _LOG.info("resumed", f"{entries} {entity} wait: their topics go on.", entity=entity, entries=entries)
+
+    def answered(self, follows: Consequences, endpoint: str, code: str, now: float) -> None:
+        """What came of a request, as far as it needs attention."""
+        if follows.short:
+            self._metrics.fewer_accepted.labels(endpoint).inc(follows.short)
+            if self._repeats.admit("fewer_accepted", endpoint, now):
+                _LOG.warning("fewer_accepted", f"{endpoint}: the API counted {follows.short} records less than sent.")
+        match follows.outcome:
+            case Transient(reason):
+                self._metrics.retries.labels(reason).inc()
+                if times := self._repeats.admit("request_failed", f"{endpoint} {code}", now):
+                    sentence = f"{endpoint}: {code}. It goes again."
+                    _LOG.warning("request_failed", sentence, endpoint=endpoint, reason=reason, times=times)
+            case Throttled(seconds):
+                self._metrics.retries.labels("throttled").inc()
+                if times := self._repeats.admit("rate_limited", "", now):
+                    _LOG.warning(
+                        "rate_limited",
+                        "The API says that its limit was reached: does another process use the key? Then divide "
+                        "RATE_LIMIT_PER_MINUTE and RATE_LIMIT_PER_HOUR among them.",
+                        retry_after=seconds,
+                        times=times,
+                    )
+            case Refused():
+                self._metrics.retries.labels("refused").inc()
+            case _:
+                pass
+
+    def other_limit(self, limit: int | None) -> None:
+        """The API's headers state a limit that is not the setting's; None: they do not."""
+        if limit is not None:
+            _LOG.warning(
+                "rate_limit_headers_ignored",
+                f"The API's headers speak of a limit of {limit}, which is not RATE_LIMIT_PER_MINUTE: they are ignored.",
+                limit=limit,
+            )
