@@ -41,6 +41,7 @@ EVENTS = {
     "registry_unavailable": "The schema registry does not give a schema; records that need it wait.",
     "commit_failed": "Offsets could not be committed; the next commit covers them.",
     "halted": "Nothing is sent until what is named is mended.",
+    "truncated": "A table was truncated; its rows stay at Replenit.",
     "suspended": "One lane is not sent until what is named is mended; the others go on.",
     "lane_resumed": "A lane that was suspended goes on.",
     "recovered": "What was stopped goes on.",

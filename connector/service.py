@@ -157,6 +157,7 @@ class Service:
             letters=self._letters,
             metrics=metrics,
             entities=entities,
+            halts=self._truncated if settings.truncates == "halt" else None,
         )
         self._report = Report(
             settings,
@@ -372,6 +373,9 @@ class Service:
     def _letters_refused(self, why: str) -> None:
         self._letters_mended = False
         self._tell.halted(self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why))
+
+    def _truncated(self, where: str) -> None:
+        self._tell.halted(self._dispatch.halting.stop(HaltReason.TRUNCATED, self._clock(), where))
 
     # Handing over
 

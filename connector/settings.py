@@ -300,6 +300,9 @@ class Settings(BaseModel):
     removals: Annotated[Literal["each", "none"], _ANY_CASE] = _choice(
         "Which of the items and variants that vanish from a row are deleted.", "each", "none"
     )
+    truncates: Annotated[Literal["ignore", "halt"], _ANY_CASE] = _choice(
+        "What happens when a table is truncated, which tells no row.", "ignore", "halt"
+    )
     customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
         "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connector import logs
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from connector.core.doubts import Doubts, Kept
     from connector.core.events import Entity, Partition, Record, Reject
@@ -14,9 +16,14 @@ if TYPE_CHECKING:
     from connector.letters import Letters
     from connector.metrics import Metrics
 
+_LOG = logs.get("taking")
+
 
 class Taking:
-    """Between the intake, which understands a record, and what keeps it. `entities`: topic → what its rows are."""
+    """Between the intake, which understands a record, and what keeps it. `entities`: topic → what its rows are.
+
+    `halts` hears where a table was truncated, if that halts; else it is told and passed over.
+    """
 
     def __init__(  # noqa: PLR0913 (what it stands between)
         self,
@@ -27,6 +34,7 @@ class Taking:
         letters: Letters,
         metrics: Metrics,
         entities: Mapping[str, Entity],
+        halts: Callable[[str], None] | None,
     ) -> None:
         self._intake = intake
         self._doubts = doubts
@@ -34,6 +42,7 @@ class Taking:
         self._letters = letters
         self._metrics = metrics
         self._entities = entities
+        self._halts = halts
 
     def take(self, record: Record, partition: Partition, now: float) -> Taken:
         """Take a record in. Raises SchemaMissing, and then nothing is known of it."""
@@ -45,6 +54,8 @@ class Taking:
             self._bury(entity, record, partition, taken.reject)
         elif taken.unfed:
             self._doubts.unfed(entity, record, partition, now)
+        elif taken.outcome == "truncate":
+            self._truncated(record, partition)
         elif taken.row:
             self._doubts.accept(entity, record, partition)
         self._count(entity, taken)
@@ -62,6 +73,18 @@ class Taking:
         self._doubts.forget(partitions)
         for partition in partitions:
             self._intake.forget(partition)
+
+    def _truncated(self, record: Record, partition: Partition) -> None:
+        """Which rows were there is not told; if that halts, the record's place is kept for the next start."""
+        if self._halts is not None:
+            self._offsets.hold(partition, record.offset)
+            self._halts(f"{record.where}.")
+        else:
+            _LOG.warning(
+                "truncated",
+                f"{record.where}: the table was truncated. Its rows stay at Replenit: delete them there.",
+                record=record.where,
+            )
 
     def _take_again(self, entity: Entity, kept: Kept, now: float) -> None:
         """Take in what was kept in doubt; what is refused again is a dead letter.

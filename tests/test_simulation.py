@@ -378,3 +378,22 @@ def test_an_update_that_changes_nothing_is_sent_after_a_dead_letter(by: str) -> 
     world._emit("customers", "c1", "u", row, row)  # noqa: SLF001
     assert world.run(service, 60, world.settled)
     assert world.differences() == []
+
+
+@pytest.mark.parametrize("policy", ["ignore", "halt"])
+def test_a_truncated_table_is_told_or_halts(policy: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A halt keeps the place, whatever probes would say, until a start with another setting."""
+    world = World(17)
+    world.write("customers", "c1")
+    truncate = json.dumps({"op": "t", "source": {"connector": "postgresql"}, "before": None, "after": None})
+    world.emit_raw("customers", 0, None, truncate.encode())
+    partition = Partition("shop.customers", 0)
+    service = world.service(TRUNCATES=policy)
+    assert world.run(service, 3600, world.settled) == (policy == "ignore")
+    assert "shop.customers-0@" in caplog.text
+    if policy == "halt":
+        assert service._dispatch.halting.halt is not None  # noqa: SLF001
+        assert not world.server.purposes
+        assert partition not in world.committed or world.committed[partition].offset < len(world.log[partition])
+        assert world.run(world.service(), 300, world.settled)
+    assert world.differences() == []

@@ -15,6 +15,7 @@ PROOF = 600.0
 """Seconds for which a success proves that tenant and key are right."""
 
 _DOUBT_AGAIN = 5.0
+_NOT_THE_API_S = (HaltReason.DEAD_LETTER_TOPIC, HaltReason.TRUNCATED)
 
 
 class Halting:
@@ -49,7 +50,7 @@ class Halting:
             return math.inf
         if self.halt is None:
             return (self._doubt_until or 0.0) - now
-        return math.inf if self.halt.reason is HaltReason.DEAD_LETTER_TOPIC else self.halt.probes.next_at - now
+        return math.inf if self.halt.reason in _NOT_THE_API_S else self.halt.probes.next_at - now
 
     def stop(self, reason: HaltReason, now: float, detail: str = "") -> Halt | None:
         """Halt all sending; the halt, unless one is under way already."""
@@ -79,7 +80,7 @@ class Halting:
         """A probe has been answered: the halt that begins, and the one that ends."""
         self.probing = False
         halt = self.halt
-        waits = halt is not None and halt.reason is HaltReason.DEAD_LETTER_TOPIC  # another's to end
+        waits = halt is not None and halt.reason in _NOT_THE_API_S  # another's to end
         match outcome:
             case Delivered() | Refused() | Suspect() | TooLarge():
                 self._doubt_until = None

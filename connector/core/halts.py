@@ -20,6 +20,7 @@ REMEDIES = {
     "redirected": "The API answers with a redirection, which is never followed with the key: check REPLENIT_BASE_URL.",
     "key_missing": "The file of the API key is gone, empty or unreadable: restore it.",
     "dead_letter_topic": "The dead-letter topic can't be written to: create it, or grant access to DEAD_LETTER_TOPIC.",
+    "truncated": "A table was truncated, which tells no row: mend Replenit, set TRUNCATES to ignore, and start anew.",
     "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
     "unmappable": "Most rows can't be mapped: correct the column that is named, or the way in which Debezium sends it.",
     "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",

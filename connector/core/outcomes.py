@@ -37,6 +37,7 @@ class HaltReason(StrEnum):
     REDIRECTED = "redirected"
     KEY_MISSING = "key_missing"
     DEAD_LETTER_TOPIC = "dead_letter_topic"
+    TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True, slots=True)
