@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from connector.core.entries import Lane, Queue
+from connector.core.candidates import Candidates
+from connector.core.entries import Lane
 from connector.core.events import Entity, Reason, Reject
 from connector.core.halting import Halting
-from connector.core.isolation import Group, Isolation
-from connector.core.lanes import Health, pause
+from connector.core.isolation import Group
+from connector.core.lanes import pause
 from connector.core.outcomes import (
     Delivered,
     Refused,
@@ -27,10 +28,10 @@ from connector.core.scheduler import Candidate, Lingers, Load, next_send
 from connector.core.trials import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from connector.core.budget import Budget, Slot
-    from connector.core.entries import Entry
+    from connector.core.entries import Entry, Queue
     from connector.core.halts import Halt
     from connector.core.outcomes import Outcome
     from connector.core.pending import Pending
@@ -101,12 +102,12 @@ class Dispatch:
         self._second = second
         self._pending = pending
         self._budget = budget
-        self._entities = entities
         self._batch_max = batch_max
         self._suspicious = suspicious
         self._jitter = jitter
-        self._health = {lane: Health() for lane in Lane}
-        self._isolations = {Lane(entity.value): Isolation(pending) for entity in entities}
+        self._candidates = Candidates(pending, suspensions, entities, batch_max)
+        self._health = self._candidates.health
+        self._isolations = self._candidates.isolations
         self._isolating = False
         self._fingerprint: str | None = ""
 
@@ -131,7 +132,7 @@ class Dispatch:
         trial = self._trials.next(now, self._budget.wait(now), open_entities)
         if not isinstance(trial, float):
             return self._send_sample(*trial, now)
-        candidates = dict(self._candidates(now, open_entities))
+        candidates = dict(self._candidates.at(now, open_entities, isolating=self._isolating))
         chosen, wait = next_send(candidates, self._budget, self.lingers, now)
         if chosen is None:
             put_off = self._pending.next_put_off()
@@ -161,57 +162,6 @@ class Dispatch:
         for change in self._second.due(now, at_once=self.lingers.over):
             if self._pending.idle(change.key):
                 self._pending.put(change, now)
-
-    def _candidates(
-        self, now: float, open_entities: Collection[Entity]
-    ) -> Iterator[tuple[Candidate, Group | list[Queue]]]:
-        for lane, isolation in self._isolations.items():
-            health = self._health[lane]
-            if Entity(lane.value) not in open_entities or lane in self.suspensions or not health.may_send(now):
-                continue
-            if not self._isolating and (group := isolation.ready(now)) is not None:
-                since = min(entry.since for entry in group.members)
-                yield Candidate(lane, Load.ISOLATION, since, health.served), group
-            queues = self._queues(lane, [Entity(lane.value)], open_entities)
-            if (oldest := self._oldest(queues)) is not None:
-                yield Candidate(lane, self._load(Entity(lane.value), queues), oldest, health.served), queues
-        health = self._health[Lane.DELETES]
-        if health.may_send(now) and Lane.DELETES not in self.suspensions:
-            queues = self._queues(Lane.DELETES, open_entities, open_entities)
-            queues.sort(key=lambda queue: (queue.snapshot, self._pending.oldest(queue) or math.inf))
-            if (oldest := self._oldest(queues)) is not None:
-                yield Candidate(Lane.DELETES, Load.DELETE, oldest, health.served), queues
-
-    def _load(self, entity: Entity, queues: Sequence[Queue]) -> Load:
-        """What a lane's next batch is: what was left over of a refused one does not linger a second time."""
-        first = self._pending.first(queues[0])
-        if first is not None and first.isolating:
-            return Load.ISOLATION
-        full = sum(map(self._pending.length, queues)) >= self._batch_max[entity]
-        return Load.FULL if full else Load.LIGHT
-
-    def _queues(self, lane: Lane, entities: Collection[Entity], open_entities: Collection[Entity]) -> list[Queue]:
-        """The lane's queues with something in them: live entries before those of a snapshot.
-
-        A snapshot's orders wait for its customers and products, to which they refer, while those can be sent.
-        """
-        queues = [Queue(lane, entity, snapshot) for snapshot in (False, True) for entity in entities]
-        if lane is Lane.ORDERS and self._referents_wait(open_entities):
-            queues = [queue for queue in queues if not queue.snapshot]
-        return [queue for queue in queues if self._pending.length(queue)]
-
-    def _referents_wait(self, open_entities: Collection[Entity]) -> bool:
-        for lane in (Lane.CUSTOMERS, Lane.PRODUCTS):
-            entity = Entity(lane.value)
-            healthy = not self._health[lane].failures and lane not in self.suspensions
-            waiting = self._pending.length(Queue(lane, entity, snapshot=True)) > 0
-            if entity in self._entities and healthy and (waiting or entity not in open_entities):
-                return True
-        return False
-
-    def _oldest(self, queues: Sequence[Queue]) -> float | None:
-        moments = [moment for queue in queues if (moment := self._pending.oldest(queue)) is not None]
-        return min(moments, default=None)
 
     def _send_batch(self, chosen: Candidate, queues: list[Queue], now: float) -> Batch:
         entity = Entity(chosen.lane.value)
