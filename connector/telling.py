@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from connector import logs
 from connector.core.halts import REMEDIES
-from connector.core.outcomes import Refused, Throttled, Transient
+from connector.core.outcomes import HaltReason, Refused, Throttled, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _LOG = logs.get("service")
 
+_UNTRIED = (HaltReason.KEY_MISSING, HaltReason.TRUNCATED)
+"""Halts that end by what is seen, and not by a try."""
+
 
 class Teller:
     """Tells, and counts what is told."""
@@ -28,12 +31,11 @@ class Teller:
 
     def halted(self, halt: Halt | None) -> None:
         if halt is not None:
-            _LOG.error(
-                "halted",
-                f"Nothing is sent. {REMEDIES[halt.reason]} {halt.detail}".rstrip(),
-                reason=halt.reason,
-                next_try_in=round(halt.probes.next_at - halt.probes.since),
-            )
+            wait = round(halt.probes.next_at - halt.probes.since)
+            told = [f"Nothing is sent. {REMEDIES[halt.reason]}", halt.detail, "Everything keeps its place."]
+            if halt.reason not in _UNTRIED:
+                told.append(f"It is tried again in {wait} s.")
+            _LOG.error("halted", " ".join(filter(None, told)), reason=halt.reason, next_try_in=wait)
 
     def recovered(self, halt: Halt | None, now: float) -> None:
         if halt is not None:
