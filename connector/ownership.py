@@ -123,7 +123,8 @@ class Ownership:
         for partition in partitions:
             offset = self._offsets.committable(partition)
             if offset is not None and partition not in self._gate.unknown:
-                mark = self._gate.farewell(partition, now, locked=self._pending.locked(partition, now))
+                locked, beyond = self._pending.locked(partition, now), self._pending.repeats(partition)
+                mark = self._gate.farewell(partition, now, locked=locked, beyond=beyond)
                 farewells[partition] = Commit(offset, mark)
         self._source.commit(farewells, wait=True)
         self._forget(partitions)

@@ -156,8 +156,8 @@ class Report:
                     "partitions": len(self._ownership.partitions_of(entity)),
                     "gate_open": self._gate.open(topics, now),
                     "paused": entity in full,
-                    "waiting": self._pending.entries(entity),
-                    "in_doubt": self._doubts.count(entity),
+                    "waiting": self._pending.entries(entity) + self._doubts.count(entity),
+                    "in_doubt": self._doubts.count(entity) + self._dispatch.trials.count(Lane(entity.value)),
                     "bytes": self._pending.bytes(entity),
                     "oldest_change": oldest.get(entity),
                 }

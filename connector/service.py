@@ -258,7 +258,8 @@ class Service:
         for entity in self._settings.topics:
             entries = self._pending.entries(entity) + self._letters.count(entity) + self._doubts.count(entity)
             taken = self._pending.bytes(entity) + self._letters.weight(entity) + self._doubts.weight(entity)
-            most, room = self._settings.pending_max_keys, self._settings.pending_max_bytes
+            most = self._settings.pending_max_keys + self._doubts.allowance(entity)
+            room = self._settings.pending_max_bytes
             if entity not in self._full and (entries >= most or taken >= room):
                 self._full.add(entity)
                 self._tell.paused(entity, entries)
@@ -304,7 +305,7 @@ class Service:
             carried = [entry.committed_ms for entry in reply.batch.entries]
             follows = self._dispatch.settle(reply.batch, reply.reply, now)
             self._follow(reply, follows, code, now)
-            if follows.delivered or follows.dead:
+            if follows.delivered or follows.dead or follows.condemned:
                 self._report.progressed()
             if isinstance(follows.outcome, Delivered):
                 self._observe_freshness(reply.batch.entries, carried, follows)
@@ -321,6 +322,10 @@ class Service:
     def _follow(self, reply: Reply, follows: Consequences, code: str, now: float) -> None:
         endpoint = reply.batch.request.endpoint
         status = reply.reply.status if isinstance(reply.reply, Answer) else None
+        for entry, reject in follows.condemned:
+            self._intake.refused(entry.record, Partition(entry.record.topic, entry.record.partition))
+            tickets, entity = entry.tickets.values(), entry.key.entity
+            self._letters.write(entry.record, tickets, entity, reject, endpoint, None, entry.failures + 1)
         for entry, reject in follows.dead:
             self._intake.refused(entry.record, Partition(entry.record.topic, entry.record.partition))
             attempts = entry.failures + 1

@@ -50,14 +50,16 @@ class Taking:
         taken = self._intake.take(record, partition, now)
         if taken.reject is not None:
             if not self._doubts.refuse(entity, record, partition, taken.reject, now):
+                self._intake.refused(record, partition)
                 return taken._replace(outcome="in_doubt")
             self._bury(entity, record, partition, taken.reject)
         elif taken.unfed:
+            self._intake.refused(record, partition)
             self._doubts.unfed(entity, record, partition, now)
         elif taken.outcome == "truncate":
             self._truncated(record, partition)
-        elif taken.row:
-            self._doubts.accept(entity, record, partition)
+        elif taken.id:
+            self._doubts.accept(entity, record, partition, taken.id, proven=taken.proven)
         self._count(entity, taken)
         return taken
 
@@ -65,8 +67,9 @@ class Taking:
         """Decide on what was kept in doubt, as far as it can be decided by now."""
         for entity, kept in self._doubts.condemned():
             self._condemn(entity, kept)
-        for entity, kept in self._doubts.turn(now):
-            self._take_again(entity, kept, now)
+        for entity, all_kept, newer in self._doubts.turn(now):
+            for kept in all_kept:
+                self._take_again(entity, kept, newer, now)
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """The partitions are another process's, or are read anew."""
@@ -86,17 +89,11 @@ class Taking:
                 record=record.where,
             )
 
-    def _take_again(self, entity: Entity, kept: Kept, now: float) -> None:
-        """Take in what was kept in doubt; what is refused again is a dead letter.
-
-        Without a key it can't be told whether something newer was read since: then it stays refused.
-        """
+    def _take_again(self, entity: Entity, kept: Kept, newer: set[str], now: float) -> None:
+        """Take in what was kept in doubt; what is refused again is a dead letter."""
         record, partition = kept.record, kept.partition
-        if kept.reject is not None and record.key is None:
-            self._condemn(entity, kept)
-            return
         self._offsets.release(kept.ticket)
-        taken = self._intake.take(record, partition, now, again=True)
+        taken = self._intake.take_again(record, partition, now, newer)
         if taken.reject is not None:
             self._bury(entity, record, partition, taken.reject)
         self._metrics.events.labels(record.topic, taken.op, taken.outcome).inc()

@@ -65,11 +65,15 @@ class Batch:
 
 @dataclass(slots=True)
 class Consequences:
-    """What follows from an outcome. `dead`: entries that are the caller's now, for the dead-letter topic."""
+    """What follows from an outcome. `dead`: entries that are the caller's now, for the dead-letter topic.
+
+    `condemned`: likewise, but it was an earlier answer that refused them.
+    """
 
     outcome: Outcome
     delivered: list[Entry] = field(default_factory=list)
     dead: list[tuple[Entry, Reject]] = field(default_factory=list)
+    condemned: list[tuple[Entry, Reject]] = field(default_factory=list)
     halted: Halt | None = None
     recovered: Halt | None = None
     short: int = 0
@@ -97,7 +101,7 @@ class Dispatch:
     ) -> None:
         self.halting = Halting()
         self.suspensions = suspensions
-        self._trials = Trials(pending, suspensions, entities)
+        self.trials = Trials(pending, suspensions, entities)
         self.lingers = lingers
         self._second = second
         self._pending = pending
@@ -127,9 +131,9 @@ class Dispatch:
             return self._probe(now)
         self._pending.advance(now)
         self._send_again(now)
-        for lane in self._trials.lanes_in_doubt:
+        for lane in self.trials.lanes_in_doubt:
             self._weigh(lane, now)
-        trial = self._trials.next(now, self._budget.wait(now), open_entities)
+        trial = self.trials.next(now, self._budget.wait(now), open_entities)
         if not isinstance(trial, float):
             return self._send_sample(*trial, now)
         candidates = dict(self._candidates.at(now, open_entities, isolating=self._isolating))
@@ -217,9 +221,9 @@ class Dispatch:
         if batch.group is not None:
             self._isolating = False
         self._draw(batch, batch.lane, follows, now)
-        follows.dead += self._trials.condemned(batch.lane)
+        follows.condemned = self.trials.condemned(batch.lane)
         if batch.trial:
-            self._trials.settled(batch.lane, len(batch.entries), outcome, now)
+            self.trials.settled(batch.lane, len(batch.entries), outcome, now)
         return follows
 
     def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:  # noqa: C901 (one case a row)
@@ -269,10 +273,10 @@ class Dispatch:
         if count is not None and lane is not Lane.DELETES:
             follows.short = max(0, len(batch.entries) - count)
         for entry in batch.entries:
-            self._trials.accept(lane, entry)
+            self.trials.accept(lane, entry)
             if entry.state.delete:
                 self._second.deleted(entry.key, now)
-            elif batch.item is None:
+            elif batch.item is None and not self._pending.superseded(entry):
                 self._second.delivered(entry, entry.state, now)
             if batch.item is not None:
                 done = self._pending.item_deleted(entry, batch.item)
@@ -287,9 +291,9 @@ class Dispatch:
         first = min(rejects)
         for index, entry in enumerate(batch.entries):
             if index in rejects:
-                self._trials.refuse(lane, entry, rejects[index])
+                self.trials.refuse(lane, rejects[index])
             elif refused.complete or index < first:
-                self._trials.accept(lane, entry)
+                self.trials.accept(lane, entry)
         self._weigh(lane, now)
         for index, entry in enumerate(batch.entries):
             if index in rejects:
@@ -302,7 +306,7 @@ class Dispatch:
         """Some entry of the batch is at fault: the only one, or one to be found."""
         if len(batch.entries) == 1:
             [entry] = batch.entries
-            self._trials.refuse(lane, entry, reject)
+            self.trials.refuse(lane, reject)
             self._weigh(lane, now)
             self._reject(lane, entry, reject, follows, now)
             return
@@ -317,14 +321,12 @@ class Dispatch:
 
     def _weigh(self, lane: Lane, now: float) -> None:
         """Suspend the lane if its refusals are no records' fault."""
-        if self._trials.weigh(lane, now) and lane in self._isolations:
+        if self.trials.weigh(lane, now) and lane in self._isolations:
             self._isolations[lane].dissolve()
 
     def _reject(self, lane: Lane, entry: Entry, reject: Reject, follows: Consequences, now: float) -> None:
-        """A dead letter, unless the lane's refusals are in doubt: what was refused in doubt before is one."""
-        if (not entry.doubted or self._trials.suspended(lane)) and self._trials.doubt(lane, entry, reject, now):
-            return
-        if self._pending.rejected(entry):
+        """A dead letter, unless the lane's refusals are in doubt."""
+        if not self.trials.doubt(lane, entry, reject, now) and self._pending.rejected(entry):
             follows.dead.append((entry, reject))
 
     def _again(self, batch: Batch, lane: Lane) -> None:
@@ -337,6 +339,8 @@ class Dispatch:
     def _failed(self, batch: Batch, lane: Lane, follows: Consequences, now: float, *, locked_until: float) -> None:
         """A failure that is the server's, unless it follows these records while others of their lane succeed."""
         health = self._health[lane]
+        if locked_until and batch.entries[0].state.delete:  # it may be in Replenit's queue all the same
+            self._second.deleted(batch.entries[0].key, locked_until)
         for entry in batch.entries:
             entry.failing_since = entry.failing_since if entry.failures else now
             entry.failures += 1

@@ -11,7 +11,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from connector.core.consent import UNKNOWN
 from connector.core.entries import Lane
 from connector.core.halts import SuspendReason
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 RECENT = 40
 """Of so many records, the last that were read, half must have been understood to show that the mapping works again."""
+
+MORE = 500
+"""Records that may be read beyond a full memory, for each look that showed nothing mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class _Doubt:
     """
 
     window: Window = field(default_factory=Window)
-    kept: dict[tuple[Partition, bytes | None], list[Kept]] = field(default_factory=dict)
-    count: int = 0
+    kept: dict[tuple[Partition, bytes | int], Kept] = field(default_factory=dict)
+    newer: set[str] = field(default_factory=set)  # documents of which something was taken in since
+    allowance: int = 0
     weight: int = 0
     good: int = 0
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -62,15 +65,21 @@ class Doubts:
         self._suspensions = suspensions
         self._doubts = {entity: _Doubt() for entity in entities}
 
-    def accept(self, entity: Entity, record: Record, partition: Partition) -> None:
-        """The record was understood. What was kept of its row is older, and done with."""
+    def accept(self, entity: Entity, record: Record, partition: Partition, document: str, *, proven: bool) -> None:
+        """The record was taken in. What was kept of its row is older, and done with.
+
+        Only what is `proven` says something of the mapping: that all of a row's columns could be converted.
+        """
         doubt = self._doubts[entity]
-        doubt.window.accept()
-        if doubt.count:
-            doubt.good += 1
-            doubt.recent.append(True)
+        if proven:
+            doubt.window.accept()
+        if doubt.kept:
+            doubt.newer.add(document)
+            if proven:
+                doubt.good += 1
+                doubt.recent.append(True)
             if record.key is not None:
-                self._drop(doubt, doubt.kept.pop((partition, record.key), ()))
+                self._drop(doubt, (partition, record.key))
 
     def refuse(self, entity: Entity, record: Record, partition: Partition, reject: Reject, now: float) -> bool:
         """The record was refused. True: it is a dead letter; else it is kept, and its lane may be suspended."""
@@ -86,7 +95,7 @@ class Doubts:
 
     def unfed(self, entity: Entity, record: Record, partition: Partition, now: float) -> None:
         """No column tells the consent, and none ever did: the record is kept, and its lane is suspended."""
-        self._suspensions.begin(Lane(entity.value), SuspendReason.CONSENT_UNKNOWN, now, UNKNOWN)
+        self._suspensions.begin(Lane(entity.value), SuspendReason.CONSENT_UNKNOWN, now, "")
         self._keep(self._doubts[entity], record, partition, None)
 
     def _suspend(self, entity: Entity, now: float) -> None:
@@ -94,32 +103,44 @@ class Doubts:
         self._suspensions.begin(Lane(entity.value), SuspendReason.UNMAPPABLE, now, cause)
 
     def _keep(self, doubt: _Doubt, record: Record, partition: Partition, reject: Reject | None) -> None:
-        kept = Kept(record, partition, self._offsets.hold(partition, record.offset), reject)
-        doubt.kept.setdefault((partition, record.key), []).append(kept)
-        doubt.count += 1
+        """Keep the newest record of a row, and the offset of the first: a hot row takes the room of one."""
+        place = (partition, record.offset if record.key is None else record.key)
+        older = doubt.kept.pop(place, None)
+        ticket = self._offsets.hold(partition, record.offset) if older is None else older.ticket
+        doubt.weight -= 0 if older is None else _weight(older)
+        doubt.kept[place] = kept = Kept(record, partition, ticket, reject)
         doubt.weight += _weight(kept)
         doubt.recent.append(False)
 
     def count(self, entity: Entity) -> int:
         """How many records are kept."""
-        return self._doubts[entity].count
+        return len(self._doubts[entity].kept)
 
     def weight(self, entity: Entity) -> int:
         """About the memory that they take, in bytes."""
         return self._doubts[entity].weight
 
-    def turn(self, now: float) -> list[tuple[Entity, Kept]]:
-        """Try, as it is due, whether rows can be mapped again: what is to be taken in anew comes back, in its order."""
-        again: list[tuple[Entity, Kept]] = []
+    def allowance(self, entity: Entity) -> int:
+        """How many more may wait than else: where memory is full of what is refused, what was mended is further on."""
+        return self._doubts[entity].allowance
+
+    def turn(self, now: float) -> list[tuple[Entity, list[Kept], set[str]]]:
+        """Try, as it is due, whether rows can be mapped again: what is to be taken in anew comes back, in its order.
+
+        With it comes of which documents something newer was taken in: what was kept of those is done with.
+        """
+        again: list[tuple[Entity, list[Kept], set[str]]] = []
         for entity, doubt in self._doubts.items():
             reasons = self._reasons(entity)
             if not reasons:
-                if doubt.count and doubt.since is not None and now - doubt.since >= LONGEST_DOUBT:
+                if doubt.kept and doubt.since is not None and now - doubt.since >= LONGEST_DOUBT:
                     self._suspend(entity, now)
-            elif not doubt.count or min(suspension.probes.next_at for suspension in reasons) <= now:
-                if doubt.good >= doubt.count or 2 * sum(doubt.recent) >= RECENT:
-                    again += ((entity, kept) for kept in self._end(entity))
+            elif min(suspension.probes.next_at for suspension in reasons) <= now:
+                if doubt.good >= len(doubt.kept) or 2 * sum(doubt.recent) >= RECENT:
+                    newer = doubt.newer
+                    again.append((entity, self._end(entity), newer))
                 else:
+                    doubt.allowance += MORE
                     for suspension in reasons:
                         suspension.probes.postpone(now)
         return again
@@ -136,11 +157,12 @@ class Doubts:
     def forget(self, partitions: Iterable[Partition]) -> None:
         """The partitions are another process's: what was kept of them is, too."""
         gone = set(partitions)
-        for doubt in self._doubts.values():
-            for place in [place for place in doubt.kept if place[0] in gone]:
-                self._drop(doubt, doubt.kept.pop(place))
-            if not doubt.count:
-                doubt.good, doubt.since = 0, None
+        for entity, doubt in self._doubts.items():
+            places = [place for place in doubt.kept if place[0] in gone]
+            for place in places:
+                self._drop(doubt, place)
+            if places and not doubt.kept:
+                self._end(entity)
 
     def _reasons(self, entity: Entity) -> list[Suspension]:
         lane = Lane(entity.value)
@@ -157,15 +179,15 @@ class Doubts:
     def _empty(self, entity: Entity) -> list[Kept]:
         """All that is kept, in its order; it is kept no longer."""
         doubt = self._doubts[entity]
-        kept = [one for some in doubt.kept.values() for one in some]
+        kept = list(doubt.kept.values())
         self._doubts[entity] = _Doubt(doubt.window)
         return sorted(kept, key=lambda one: (one.partition, one.record.offset))
 
-    def _drop(self, doubt: _Doubt, kept: Iterable[Kept]) -> None:
-        for one in kept:
-            doubt.count -= 1
-            doubt.weight -= _weight(one)
-            self._offsets.release(one.ticket)
+    def _drop(self, doubt: _Doubt, place: tuple[Partition, bytes | int]) -> None:
+        kept = doubt.kept.pop(place, None)
+        if kept is not None:
+            doubt.weight -= _weight(kept)
+            self._offsets.release(kept.ticket)
 
 
 def _weight(kept: Kept) -> int:

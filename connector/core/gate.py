@@ -32,14 +32,21 @@ class Mark:
 
     Else requests may be, and nothing that had to wait for them was sent since `waiting_since` (UNIX seconds), if given.
     `newest`: the furthest position at the source that was read below the committed offset or not far above it.
+    `beyond`: what may be at the server is not all of records that will be read again.
     """
 
     clean: bool = False
     waiting_since: float | None = None
     newest: Position | None = None
+    beyond: bool = False
 
     def encode(self) -> str:
-        said = {"clean": self.clean, "waiting_since": self.waiting_since, "newest": self.newest}
+        said = {
+            "clean": self.clean,
+            "waiting_since": self.waiting_since,
+            "newest": self.newest,
+            "beyond": self.beyond,
+        }
         return json.dumps({name: value for name, value in said.items() if value}, separators=(",", ":"))
 
     @classmethod
@@ -53,7 +60,8 @@ class Mark:
             return cls()
         if since is not None and not math.isfinite(since):
             return cls()
-        return cls(said.get("clean") is True, since, tuple(newest) if isinstance(newest, list) else None)
+        position = tuple(newest) if isinstance(newest, list) else None
+        return cls(said.get("clean") is True, since, position, said.get("beyond") is True)
 
 
 @dataclass(slots=True)
@@ -70,6 +78,7 @@ class _Passage:
     sending: bool = False
     waiting_since: float | None = None
     wait_until: float = 0.0
+    beyond: bool = False
     newest: Position | None = None
     remembers: bool = False
     repeats_until: float = 0.0
@@ -112,6 +121,7 @@ class Gate:
             return
         waited = 0.0 if mark.waiting_since is None else min(max(wall - mark.waiting_since, 0.0), self._settle_time)
         passage.clean = False
+        passage.beyond = mark.beyond
         passage.waiting_since = wall - waited
         passage.wait_until = passage.assigned_at + self._settle_time - waited
 
@@ -136,7 +146,7 @@ class Gate:
         """Whether what was read from these topics may be sent."""
         wanted = frozenset(topics)
         return all(
-            passage.passed and passage.repeats_until <= now
+            passage.passed and passage.repeats_until <= now and not (passage.beyond and now < passage.wait_until)
             for partition, passage in self._passages.items()
             if partition.topic in wanted
         )
@@ -165,7 +175,8 @@ class Gate:
     def mark(self, partition: Partition) -> Mark:
         """What a commit during the tenure says; of a partition that is not known yet nothing may be committed."""
         passage = self._passages[partition]
-        return Mark(passage.clean, None if passage.sending else passage.waiting_since, passage.newest)
+        since, beyond = (None, False) if passage.sending else (passage.waiting_since, passage.beyond)
+        return Mark(passage.clean, since, passage.newest, beyond)
 
     def sending(self, partition: Partition) -> None:
         """From the next commit on it is said that requests may be at the server.
@@ -175,13 +186,16 @@ class Gate:
         passage = self._passages[partition]
         passage.clean, passage.sending = False, True
 
-    def farewell(self, partition: Partition, now: float, *, locked: bool) -> Mark:
-        """What the last commit of a tenure says; `locked`: the server may be working on something of this process."""
+    def farewell(self, partition: Partition, now: float, *, locked: bool, beyond: bool = False) -> Mark:
+        """What the last commit of a tenure says; `locked`: the server may be working on something of this process.
+
+        `beyond`: and that is not all of records that will be read again, so that a successor must wait with all.
+        """
         passage = self._passages[partition]
         if locked:
-            return Mark(newest=passage.newest)
+            return Mark(newest=passage.newest, beyond=beyond)
         if now < passage.wait_until:
-            return Mark(waiting_since=passage.waiting_since, newest=passage.newest)
+            return Mark(waiting_since=passage.waiting_since, newest=passage.newest, beyond=passage.beyond)
         return Mark(clean=True, newest=passage.newest)
 
 

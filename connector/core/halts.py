@@ -52,6 +52,10 @@ class Probes:
         self.next_at = now + min(_FIRST_PROBE * 2**self.made, _LONGEST_PROBE)
         self.made += 1
 
+    def repeat(self, now: float) -> None:
+        """A probe told nothing: it is made again soon."""
+        self.next_at = now + _FIRST_PROBE
+
     def hasten(self, now: float) -> None:
         """Something has changed that may have mended the cause: the next probe comes at once."""
         self.made = 0

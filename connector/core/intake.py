@@ -15,7 +15,7 @@ from connector.core.states import GONE, NOTHING, Change, Key, State
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from collections.abc import Mapping as Table
 
     from connector.core.gate import Gate
@@ -32,13 +32,15 @@ _NO_KEY = FieldError(
 
 
 _MOST_REFUSED = 100_000
+_FEWEST_UNFED = 20
 
 
 class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
     `reject`: it was refused, and is the caller's. `unfed`: no column tells the consent, and none ever did: likewise.
-    `withheld`: why it is kept back. `retracts`: a consent is taken back. `row`: it is a change of a row.
+    `withheld`: why it is kept back. `retracts`: a consent is taken back. `id`: of the document that it is about, if it
+    was taken in. `proven`: all columns were converted, so that the mapping is known to work.
     """
 
     outcome: str
@@ -49,7 +51,8 @@ class Taken(NamedTuple):
     rounded: int = 0
     unfed: bool = False
     retracts: bool = False
-    row: bool = True
+    id: str = ""
+    proven: bool = False
 
 
 class Intake:
@@ -81,8 +84,17 @@ class Intake:
         self._suppress = suppress
         self._second = second
         self._refused: dict[tuple[Partition, bytes | None], None] = {}  # whose newest state is a dead letter
-        self._fed = False  # whether a column told the consent of some row
+        self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
+        self._newer: Collection[str] = ()
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
+
+    def take_again(self, record: Record, partition: Partition, now: float, newer: Collection[str]) -> Taken:
+        """Take in a record that was kept in doubt, unless its document is among those of which newer was read since."""
+        self._newer = newer
+        try:
+            return self.take(record, partition, now, again=True)
+        finally:
+            self._newer = ()
 
     def take(self, record: Record, partition: Partition, now: float, *, again: bool = False) -> Taken:
         """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since.
@@ -100,7 +112,7 @@ class Intake:
         if deleted is not None:
             del self._deleted[partition]
         if isinstance(event, Skip):
-            return Taken(event.kind, row=False)
+            return Taken(event.kind)
         if isinstance(event, Reject):
             return Taken("dead_letter", reject=event)
         if event.key is None and self._partition_count(record.topic) != 1:
@@ -140,7 +152,8 @@ class Intake:
             case Withhold(id=identifier, reason=reason):
                 return self._withhold(event, partition, Key(entity, identifier), reason, now)
             case Unfed(id=identifier):
-                told = self._fed or again  # else the place of all is kept, until a column or a setting tells
+                self._unfed += not again
+                told = again or self._unfed < _FEWEST_UNFED  # else the place of all is kept, until a column tells
                 unfed = Taken("in_doubt", event.op.value, unfed=True)
                 return self._withhold(event, partition, Key(entity, identifier), UNKNOWN, now) if told else unfed
             case Refused(reject=reject):
@@ -154,13 +167,16 @@ class Intake:
         self, event: ChangeEvent, partition: Partition, entity: Entity, upsert: Upsert, now: float, *, fresh: bool
     ) -> Taken:
         key = Key(entity, upsert.id)
-        self._fed = self._fed or entity is Entity.CUSTOMERS
+        if entity is Entity.CUSTOMERS:
+            self._unfed = 0
         judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
         if isinstance(judged, Reject):
             return Taken("dead_letter", event.op.value, judged)
         document = encode(judged)
         state = State(document=document, stale=upsert.held, retracts=upsert.retracts)
         taken = self._put(event, partition, key, state, now, created=fresh and event.op is Op.CREATE)
+        if not upsert.retracts:
+            taken = taken._replace(proven=True)
         if upsert.merged_items or upsert.rounded:
             return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded)
         return taken._replace(retracts=True) if upsert.retracts else taken
@@ -168,12 +184,13 @@ class Intake:
     def _withhold(self, event: ChangeEvent, partition: Partition, key: Key, reason: str, now: float) -> Taken:
         """Keep the row back. Where a customer's consent is gone and something of him is on its way, take it back."""
         consentless = reason in {NO_CONSENT, UNKNOWN}
-        self._fed = self._fed or reason == NO_CONSENT
+        if reason == NO_CONSENT:
+            self._unfed = 0
         if consentless and self._pending.exposed(key):
             retraction = self._mappings[key.entity].retraction(key.id)
             return self._upsert(event, partition, key.entity, retraction, now, fresh=False)
         self._put(event, partition, key, NOTHING, now)
-        return Taken("withheld", event.op.value, withheld=reason)
+        return Taken("withheld", event.op.value, withheld=reason, id=key.id)
 
     def _known(self, key: Key) -> dict[str, Any]:
         document = self._pending.document(key)
@@ -183,12 +200,14 @@ class Intake:
     def _put(  # noqa: PLR0913 (an event taken apart)
         self, event: ChangeEvent, partition: Partition, key: Key, state: State, now: float, *, created: bool = False
     ) -> Taken:
+        if key.id in self._newer:
+            return Taken("superseded", event.op.value)
         self._second.changed(key)
         if self._refused:
             self._refused.pop((partition, event.record.key), None)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
-        return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value)
+        return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value, id=key.id)
 
 
 def encode(document: object) -> bytes:

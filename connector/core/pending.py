@@ -14,7 +14,7 @@ from connector.core.events import Entity, Partition
 from connector.core.states import GONE, NOTHING, State, combine, item_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from connector.core.entries import Queue
     from connector.core.offsets import Offsets
@@ -96,8 +96,22 @@ class Pending:
 
     def exposed(self, key: Key) -> bool:
         """Whether something of the key may be on its way or there, although it is not known to be."""
-        waiting = self._waiting.get(key)
-        return key in self._flying or (waiting is not None and waiting.exposed)
+        waiting, flying = self._waiting.get(key), self._flying.get(key)
+        upserted = flying is not None and (flying.state.document is not None or flying.exposed)
+        return upserted or (waiting is not None and waiting.exposed)
+
+    def superseded(self, entry: Entry) -> bool:
+        """Whether something newer waits than what flies."""
+        return entry.key in self._waiting
+
+    def any_waits(self, queues: Collection[Queue]) -> bool:
+        """Whether something of the queues waits, in line or not. It looks at all entries."""
+        return any(entry.queue in queues for entry in self._waiting.values())
+
+    def repeats(self, partition: Partition) -> bool:
+        """Whether something may be at the server whose record was settled before."""
+        entries = (*self._flying.values(), *(entry for entry in self._waiting.values() if entry.exposed))
+        return any(partition in entry.tickets and not entry.tickets[partition].holds for entry in entries)
 
     def document(self, key: Key) -> bytes | None:
         """The newest unsettled document of the key: what a field that the event lacks is filled from."""
@@ -159,9 +173,9 @@ class Pending:
             self._fly(entry)
         return taken
 
-    def take_sample(self, queues: Iterable[Queue], oldest: int, newest: int) -> list[Entry]:
+    def take_sample(self, queues: Iterable[Queue], oldest: int, newest: int, but: Collection[Key] = ()) -> list[Entry]:
         """Let the newest and the oldest of the queues' entries fly, the newest first. It looks at all of them."""
-        entries = [entry for queue in queues for entry in self._lines[queue].entries()]
+        entries = [entry for queue in queues for entry in self._lines[queue].entries() if entry.key not in but]
         first = nlargest(newest, entries, key=lambda entry: (entry.since, entry.place))
         chosen = set(map(id, first))
         rest = (entry for entry in entries if id(entry) not in chosen)
@@ -245,7 +259,7 @@ class Pending:
         return entry.doubted and self._waiting.get(entry.key) is entry
 
     def line_up(self, entry: Entry, since: float) -> None:
-        """Let an entry in doubt wait for its turn, as if since then."""
+        """Let an entry that was in doubt wait for its turn, as if since then."""
         entry.since = since
         self._enqueue(entry)
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
+from connector.core import documents
 from connector.core.events import Reason
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ _RULES = frozenset(
     value values was with within zero
     """.split()  # noqa: SIM905 (it is a text: words to be read)
 )
-"""The words in which rules are told. What the API says beyond them may be somebody's data."""
+"""The words in which rules are told."""
+
+_FIELDS = frozenset(
+    name
+    for fields in documents.FIELDS.values()
+    for each in fields
+    for name in (each.name, *(element.name for element in each.elements))
+)
+"""Beside them, fields. What the API says beyond both may be somebody's data."""
 
 
 class Window:
@@ -87,6 +96,8 @@ def cause(reject: Reject) -> str:
     if not reject.errors:
         return reject.reason
     path, problem = reject.errors[0]
+    if reject.reason is Reason.REJECTED:
+        path = ".".join(part if _INDEX.sub("", part) in _FIELDS else "…" for part in path.split(".")) if path else ""
     rule = _told(problem) if reject.reason is Reason.REJECTED else problem
     return " ".join(part for part in (f"{reject.reason}:", _INDEX.sub("[]", path), rule.rstrip(".") + ".") if part)
 

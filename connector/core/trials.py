@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from connector.core.entries import Lane, Queue
 from connector.core.events import Entity
 from connector.core.halts import SuspendReason
-from connector.core.outcomes import Delivered, Refused, Unclear
+from connector.core.outcomes import Delivered, Refused, Stopped, Throttled, Transient
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Trials:
         self._windows = {lane: Window() for lane in Lane}
         self._under_way: set[Lane] = set()
         self._doubts: dict[Lane, dict[Key, tuple[Entry, Reject]]] = {lane: {} for lane in Lane}
+        self._tried: dict[Lane, set[Key]] = {lane: set() for lane in Lane}
         self._since: dict[Lane, float] = {}  # when the first refusal of a lane was in doubt
 
     # Verdicts
@@ -51,10 +52,9 @@ class Trials:
             entry.judged = True
             self._windows[lane].accept()
 
-    def refuse(self, lane: Lane, entry: Entry, reject: Reject) -> None:
-        """The API refuses the entry's state. What it refused in doubt before says nothing new."""
-        if not entry.doubted:
-            self._windows[lane].refuse(cause(reject))
+    def refuse(self, lane: Lane, reject: Reject) -> None:
+        """The API refuses the entry's state."""
+        self._windows[lane].refuse(cause(reject))
 
     def doubt(self, lane: Lane, entry: Entry, reject: Reject, now: float) -> bool:
         """After all of an answer is in: whether a refusal of its is in doubt. Then the entry waits on."""
@@ -78,6 +78,9 @@ class Trials:
             return False
         if not window.broken and now - self._since.get(lane, now) < LONGEST_DOUBT:
             return False
+        if not window.broken and not self._in_doubt(lane):
+            self._since.pop(lane, None)  # newer states have taken the place of all
+            return False
         self._suspensions.begin(lane, SuspendReason.REJECTED, now, window.cause())
         self._line_up(lane)
         return True
@@ -96,6 +99,10 @@ class Trials:
     def suspended(self, lane: Lane) -> bool:
         """Whether the lane is suspended for what the API refuses."""
         return self._suspensions.get(lane, SuspendReason.REJECTED) is not None
+
+    def count(self, lane: Lane) -> int:
+        """How many refusals of the lane are in doubt."""
+        return len(self._in_doubt(lane))
 
     def _in_doubt(self, lane: Lane) -> list[tuple[Entry, Reject]]:
         return [(entry, reject) for entry, reject in self._doubts[lane].values() if self._pending.in_doubt(entry)]
@@ -122,7 +129,7 @@ class Trials:
             elif sample := self._sample(lane, entities, suspension.probes.made):
                 self._under_way.add(lane)
                 return lane, sample
-            elif any(self._pending.entries(entity) for entity in entities):  # locked, or put off
+            elif self._pending.any_waits(_queues(lane, entities)):  # locked, or put off
                 least = min(least, _LOOK_AGAIN)
             else:
                 self._resume(lane, now)
@@ -131,29 +138,41 @@ class Trials:
     def settled(self, lane: Lane, tried: int, outcome: Outcome, now: float) -> None:
         """The lane goes on if the API takes half of the sample, or finds nothing wrong with it."""
         self._under_way.discard(lane)
+        suspension = self._suspensions.get(lane, SuspendReason.REJECTED)
+        if isinstance(outcome, Transient | Throttled | Stopped):
+            if suspension is not None:
+                suspension.probes.repeat(now)
+            return
         good = 0
         match outcome:
-            case Delivered() | Unclear():
+            case Delivered():
                 good = tried
             case Refused(errors, complete):
                 good = tried - len(errors) if complete else min(errors)
         if 2 * good >= tried:
             self._resume(lane, now)
-        elif (suspension := self._suspensions.get(lane, SuspendReason.REJECTED)) is not None:
+        elif suspension is not None:
             suspension.probes.postpone(now)
 
     def _sample(self, lane: Lane, entities: Collection[Entity], probes: int) -> list[Entry]:
-        """By turns the newest and the oldest, and the newest alone: among ten, one that is bad can hide good ones."""
-        alone = probes % 2 == 0
-        if lane is Lane.DELETES:
-            return self._pending.take_sample(_queues(lane, entities), *((0, 1) if alone else (1, 0)))
-        return self._pending.take_sample(_queues(lane, entities), 0 if alone else SAMPLE, SAMPLE)
+        """By turns the newest and the oldest, and the newest alone, others each time: one can hide the rest."""
+        alone, most = probes % 2 == 0, 1 if lane is Lane.DELETES else SAMPLE
+        oldest, newest = (0, most) if alone else (most, 0 if lane is Lane.DELETES else most)
+        queues, tried = _queues(lane, entities), self._tried[lane]
+        sample = self._pending.take_sample(queues, oldest, newest, but=tried)
+        if not sample:
+            tried.clear()
+            sample = self._pending.take_sample(queues, oldest, newest)
+        tried.update(entry.key for entry in sample)
+        return sample
 
     def _resume(self, lane: Lane, now: float) -> None:
-        """Let the lane go on. What it refused goes last, and for the last time: the lane was shown to work."""
+        """Let the lane go on. What it refused goes last, and is weighed anew."""
         self._windows[lane] = Window()
+        self._tried[lane].clear()
         self._suspensions.end(lane, SuspendReason.REJECTED)
         for entry, _ in self._in_doubt(lane):
+            entry.doubted = False
             self._pending.line_up(entry, now)
         self._doubts[lane].clear()
         self._since.pop(lane, None)

@@ -83,7 +83,7 @@ class Readings:
 
     @staticmethod
     def _waiting(lane: Mapping[str, Any]) -> int:
-        return int(lane.get("waiting", 0)) + int(lane.get("in_doubt", 0))
+        return int(lane.get("waiting", 0))
 
     def _state(self, entity: str, status: Mapping[str, Any]) -> str:
         lane = status.get("lanes", {}).get(entity)

@@ -33,7 +33,7 @@ class Desk:
 
     def accept(self, number: int) -> None:
         for each in range(number):
-            self.doubts.accept(Entity.ORDERS, self._record(f"good{each}"), P)
+            self.doubts.accept(Entity.ORDERS, self._record(f"good{each}"), P, f"good{each}", proven=True)
 
     def refuse(self, number: int, now: float = 0.0, partition: Partition = P) -> int:
         """How many of so many are dead letters."""
@@ -55,9 +55,9 @@ def test_half_of_the_last_forty_show_that_rows_can_be_mapped(good: int, goes_on:
     assert desk.suspended
     desk.accept(good)
     assert desk.doubts.turn(59.0) == []
-    again = desk.doubts.turn(60.0)
+    again = [kept for _, all_kept, _ in desk.doubts.turn(60.0) for kept in all_kept]
     assert (len(again), desk.suspended) == ((100 - FEWEST + 1, False) if goes_on else (0, True))
-    offsets = [kept.record.offset for _, kept in again]
+    offsets = [kept.record.offset for kept in again]
     assert offsets == sorted(offsets)
     if goes_on:
         assert desk.refuse(FEWEST - 1) == FEWEST - 1
@@ -70,7 +70,8 @@ def test_as_many_good_ones_as_are_kept_suffice() -> None:
     desk.accept(2)
     assert desk.doubts.turn(60.0) == []
     desk.accept(1)
-    assert len(desk.doubts.turn(180.0)) == 3
+    [(_, kept, newer)] = desk.doubts.turn(180.0)
+    assert (len(kept), newer) == (3, {"good0", "good1"})
 
 
 def test_what_is_kept_holds_its_offset_until_something_newer_of_its_row_is_understood() -> None:
@@ -83,8 +84,8 @@ def test_what_is_kept_holds_its_offset_until_something_newer_of_its_row_is_under
         assert not desk.doubts.refuse(Entity.ORDERS, record, P, NO, 0.0)
     assert (desk.doubts.count(Entity.ORDERS), desk.offsets.outstanding()) == (3, 3)
     assert desk.doubts.weight(Entity.ORDERS) > 0
-    desk.doubts.accept(Entity.ORDERS, Record(P.topic, 0, 502, b"row", b"v"), P)
-    desk.doubts.accept(Entity.ORDERS, Record(P.topic, 0, 503, None, b"v"), P)
+    desk.doubts.accept(Entity.ORDERS, Record(P.topic, 0, 502, b"row", b"v"), P, "row", proven=False)
+    desk.doubts.accept(Entity.ORDERS, Record(P.topic, 0, 503, None, b"v"), P, "other", proven=True)
     assert (desk.doubts.count(Entity.ORDERS), desk.offsets.outstanding()) == (2, 2)
 
 
@@ -119,5 +120,5 @@ def test_partitions_that_go_take_what_was_kept_along() -> None:
     desk.doubts.forget([OTHER])
     assert desk.doubts.count(Entity.ORDERS) == 1
     desk.doubts.forget([P])
-    assert desk.doubts.turn(1.0) == []
     assert not desk.suspended
+    assert desk.doubts.turn(1.0) == []

@@ -128,7 +128,7 @@ def test_what_an_event_does_not_tell_is_taken_from_the_newest_state_at_hand() ->
 def test_records_that_are_no_rows_are_passed_over(key: object, value: object, kind: str) -> None:
     """They are counted by their kind and hold nothing back."""
     shop = Shop()
-    assert shop.raw(key, value) == Taken(kind, row=False)
+    assert shop.raw(key, value) == Taken(kind)
     assert shop.offsets.outstanding() == 0
 
 

@@ -42,7 +42,7 @@ class Court:
         doubts = []
         for each in range(number):
             entry = self.flying(f"bad{self._offset}.{each}")
-            self.trials.refuse(Lane.ORDERS, entry, NO)
+            self.trials.refuse(Lane.ORDERS, NO)
             self.trials.weigh(Lane.ORDERS, 0.0)
             doubts.append(self.trials.doubt(Lane.ORDERS, entry, NO, 0.0))
             if not doubts[-1] and self.pending.rejected(entry):
