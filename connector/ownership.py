@@ -242,8 +242,8 @@ class Ownership:
                     if item.offset > known:
                         self._leapt(partition, known, item.offset)
                     else:
-                        self._begin_anew(partition, item)
-                        held_back = self._held_back()
+                        earlier = self._begin_anew(partition, item)
+                        held_back = self._held_back() | earlier
             if partition not in held_back and self._offsets.advance(partition, position):
                 yield partition, item
 
@@ -286,8 +286,13 @@ class Ownership:
             self._leaps[partition] = (position, offset)
         self._leapt_at[partition] = now
 
-    def _begin_anew(self, partition: Partition, record: Record) -> None:
-        """The partition is read again from an earlier offset: it was truncated, or its topic is another one now."""
+    def _begin_anew(self, partition: Partition, record: Record) -> set[Partition]:
+        """The partition is read again from an earlier offset: it was truncated, or its topic is another one now.
+
+        What was read before and is not settled is dropped, so all of it is to be read again. The partition comes back
+        if that begins before this record.
+        """
+        settled = self._offsets.committable(partition)
         _LOG.warning(
             "rewound",
             f"{partition} goes on at offset {record.offset}, which had been read: what was read from it is dropped, "
@@ -298,6 +303,10 @@ class Ownership:
         self._forget([partition])
         self._offsets.assign(partition)
         self._gate.assign(partition, self._clock())
+        if settled is None or settled >= record.offset:
+            return set()
+        self._unread[partition] = settled
+        return {partition}
 
     def passes(self, partition: Partition) -> None:
         """Let the partition through the gate if it has been read far enough; after its records were taken in."""

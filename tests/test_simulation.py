@@ -397,3 +397,20 @@ def test_a_truncated_table_is_told_or_halts(policy: str, caplog: pytest.LogCaptu
         assert partition not in world.committed or world.committed[partition].offset < len(world.log[partition])
         assert world.run(world.service(), 300, world.settled)
     assert world.differences() == []
+
+
+def test_what_is_unsettled_before_a_truncation_is_read_again() -> None:
+    """The log goes on at an offset in the midst of what was read and not yet sent: nothing before it is lost."""
+    world = World(18)
+    world.faults.down = True
+    _shop(world, 300, keys=200)
+    service = world.service()
+    world.run(service, 20)
+    source = service._source  # noqa: SLF001 (Kafka's part is played here)
+    for partition, log in world.log.items():
+        source.seek(partition, max(0, len(log) - 3))
+    world.run(service, 20)
+    world.faults.down = False
+    assert world.run(service, 900, world.settled)
+    assert world.differences() == []
+    assert world.server.broken == []
