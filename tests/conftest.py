@@ -62,6 +62,12 @@ def own_kafka(start_kafka: Callable[[], Node]) -> Iterator[Node]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test that is skipped has failed")
+    parser.addoption("--days", type=int, default=10, help="the demo's days that are judged, each by another seed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "demo_day" in metafunc.fixturenames:
+        metafunc.parametrize("demo_day", range(metafunc.config.getoption("--days")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
