@@ -174,9 +174,8 @@ class Intake:
             return Taken("dead_letter", event.op.value, judged)
         document = encode(judged)
         state = State(document=document, stale=upsert.held, retracts=upsert.retracts)
-        taken = self._put(event, partition, key, state, now, created=fresh and event.op is Op.CREATE)
-        if not upsert.retracts:
-            taken = taken._replace(proven=True)
+        created, proven = fresh and event.op is Op.CREATE, not upsert.retracts
+        taken = self._put(event, partition, key, state, now, created=created, proven=proven)
         if upsert.merged_items or upsert.rounded:
             return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded)
         return taken._replace(retracts=True) if upsert.retracts else taken
@@ -198,7 +197,15 @@ class Intake:
         return known
 
     def _put(  # noqa: PLR0913 (an event taken apart)
-        self, event: ChangeEvent, partition: Partition, key: Key, state: State, now: float, *, created: bool = False
+        self,
+        event: ChangeEvent,
+        partition: Partition,
+        key: Key,
+        state: State,
+        now: float,
+        *,
+        created: bool = False,
+        proven: bool = False,
     ) -> Taken:
         if key.id in self._newer:
             return Taken("superseded", event.op.value)
@@ -207,7 +214,8 @@ class Intake:
             self._refused.pop((partition, event.record.key), None)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
-        return Taken("pending" if self._pending.put(change, now) else "coalesced", event.op.value, id=key.id)
+        outcome = "pending" if self._pending.put(change, now) else "coalesced"
+        return Taken(outcome, event.op.value, id=key.id, proven=proven)
 
 
 def encode(document: object) -> bytes:
