@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from connector.adapters.sender import Reply
     from connector.core.dispatch import Consequences
     from connector.core.entries import Entry
+    from connector.core.events import Reject
     from connector.core.halts import Halt
     from connector.letters import Topic
     from connector.metrics import Metrics
@@ -177,6 +178,7 @@ class Service:
         self._stopping = False
         self._checked_letters = False
         self._letters_mended = False
+        self._truncated_at = ""
         self._wait = 0.0
         self._turned_at = self._publish_at = now
         self.heartbeat = now
@@ -250,7 +252,7 @@ class Service:
         self._ownership.rewind()
         for partition in touched:
             self._ownership.passes(partition)
-        self._taking.turn(now)
+        self._taking.turn(now, self._full)
         self._fill()
 
     def _fill(self) -> None:
@@ -258,12 +260,14 @@ class Service:
         for entity in self._settings.topics:
             entries = self._pending.entries(entity) + self._letters.count(entity) + self._doubts.count(entity)
             taken = self._pending.bytes(entity) + self._letters.weight(entity) + self._doubts.weight(entity)
-            most = self._settings.pending_max_keys + self._doubts.allowance(entity)
-            room = self._settings.pending_max_bytes
+            allowance = self._doubts.allowance(entity)
+            most = self._settings.pending_max_keys + allowance
+            room = self._settings.pending_max_bytes * most // self._settings.pending_max_keys
+            few = 1 if allowance else 2  # a little room is used at once where what was mended is looked for
             if entity not in self._full and (entries >= most or taken >= room):
                 self._full.add(entity)
                 self._tell.paused(entity, entries)
-            elif entity in self._full and entries <= most // 2 and taken <= room // 2:
+            elif entity in self._full and few * entries < most and few * taken < room:
                 self._full.discard(entity)
                 self._tell.resumed(entity, entries)
 
@@ -323,18 +327,19 @@ class Service:
         endpoint = reply.batch.request.endpoint
         status = reply.reply.status if isinstance(reply.reply, Answer) else None
         for entry, reject in follows.condemned:
-            self._intake.refused(entry.record, Partition(entry.record.topic, entry.record.partition))
-            tickets, entity = entry.tickets.values(), entry.key.entity
-            self._letters.write(entry.record, tickets, entity, reject, endpoint, None, entry.failures + 1)
+            self._bury(entry, reject, endpoint, None)  # which answer it was is not remembered
         for entry, reject in follows.dead:
-            self._intake.refused(entry.record, Partition(entry.record.topic, entry.record.partition))
-            attempts = entry.failures + 1
-            tickets, entity = entry.tickets.values(), entry.key.entity
-            self._letters.write(entry.record, tickets, entity, reject, endpoint, status, attempts)
+            self._bury(entry, reject, endpoint, status)
         self._tell.halted(follows.halted)
         self._tell.recovered(follows.recovered, now)
         self._tell.answered(follows, endpoint, code, now)
         self._tell.other_limit(self._budget.unexpected_limit())
+
+    def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
+        record = entry.record
+        self._intake.refused(record, Partition(record.topic, record.partition))
+        attempts = entry.failures + 1
+        self._letters.write(record, entry.tickets.values(), entry.key.entity, reject, endpoint, status, attempts)
 
     # Halts
 
@@ -351,6 +356,8 @@ class Service:
         self._letters.serve()
         halt = self._dispatch.halting.halt
         if halt is None:
+            if self._truncated_at:  # it was read while another halt was under way, which is over
+                self._truncated(self._truncated_at)
             if self._letters.unwritten:
                 self._letters.rewrite()
         elif halt.reason is HaltReason.DEAD_LETTER_TOPIC:
@@ -380,6 +387,7 @@ class Service:
         self._tell.halted(self._dispatch.halting.stop(HaltReason.DEAD_LETTER_TOPIC, self._clock(), why))
 
     def _truncated(self, where: str) -> None:
+        self._truncated_at = where
         self._tell.halted(self._dispatch.halting.stop(HaltReason.TRUNCATED, self._clock(), where))
 
     # Handing over

@@ -13,7 +13,7 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
@@ -119,7 +119,8 @@ def _bytes(value: object) -> int:
     return int(number)
 
 
-def _base_url(text: str) -> str:
+def _plain_url(text: str) -> SplitResult:
+    """An address of http or https, with neither user, query nor fragment."""
     try:
         url = urlsplit(text)
         plain = url.hostname and url.port != 0 and not ("@" in url.netloc or url.query or url.fragment)
@@ -127,19 +128,19 @@ def _base_url(text: str) -> str:
         raise ValueError("is not an address") from None
     if not plain or url.scheme not in {"http", "https"}:
         raise ValueError("is not a plain address")
+    return url
+
+
+def _base_url(text: str) -> str:
+    url = _plain_url(text)
     if url.scheme == "http" and not _loopback(url.hostname or ""):
         raise ValueError("would send the API key unencrypted over a network")
     return text.rstrip("/")
 
 
 def _registry_url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        plain = url.hostname and url.port != 0 and not ("@" in url.netloc or url.query or url.fragment)
-    except ValueError:  # its own message quotes the address
-        raise ValueError("is not an address") from None
-    if text and (not plain or url.scheme not in {"http", "https"}):
-        raise ValueError("is not a plain address")
+    if text:
+        _plain_url(text)
     return text.rstrip("/")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from connector import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from connector.core.doubts import Doubts, Kept
     from connector.core.events import Entity, Partition, Record, Reject
@@ -63,11 +63,11 @@ class Taking:
         self._count(entity, taken)
         return taken
 
-    def turn(self, now: float) -> None:
-        """Decide on what was kept in doubt, as far as it can be decided by now."""
+    def turn(self, now: float, full: Collection[Entity]) -> None:
+        """Decide on what was kept in doubt, as far as it can be decided by now. `full`: of these nothing is read."""
         for entity, kept in self._doubts.condemned():
             self._condemn(entity, kept)
-        for entity, all_kept, newer in self._doubts.turn(now):
+        for entity, all_kept, newer in self._doubts.turn(now, full):
             for kept in all_kept:
                 self._take_again(entity, kept, newer, now)
 

@@ -46,14 +46,14 @@ class Teller:
         for suspension, begun in changes:
             lane, reason, probes = suspension.lane, suspension.reason, suspension.probes
             if begun:
-                _LOG.error(
-                    "suspended",
-                    f"Nothing more is sent of {lane}, the other lanes go on. {suspension.detail} {REMEDIES[reason]} "
-                    f"What waits keeps its place; the lane is tried in {probes.next_at - now:.0f} s.",
-                    lane=lane,
-                    reason=reason,
-                    next_try_in=round(probes.next_at - now),
-                )
+                wait = round(probes.next_at - now)
+                told = [
+                    f"Nothing more is sent of {lane}, the other lanes go on.",
+                    suspension.detail,
+                    REMEDIES[reason],
+                    f"What waits keeps its place; the lane is tried in {wait} s.",
+                ]
+                _LOG.error("suspended", " ".join(filter(None, told)), lane=lane, reason=reason, next_try_in=wait)
             else:
                 after = round(now - probes.since)
                 _LOG.info("lane_resumed", f"{lane} go on.", lane=lane, reason=reason, after=after)

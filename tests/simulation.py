@@ -56,6 +56,7 @@ class Faults:
 
     `names_bad`: which of the bad records an answer names. `refused`: entities of which nothing is taken. `crashing`:
     records that make the server fail. `late_deletes`: the longest that a customer's DELETE stays in the API's queue.
+    `deletes`: what each DELETE is answered with.
     """
 
     fails: float = 0.0
@@ -70,6 +71,7 @@ class Faults:
     crashing: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     late_deletes: float = 0.0
+    deletes: int = 200
     letters_refused: bool = False
     letters_topic_shown: bool = False
 
@@ -314,6 +316,8 @@ class Server:
 
     def _delete(self, batch: Batch) -> Answer:
         entity = {"c": "customers", "o": "orders", "p": "products"}[batch.request.endpoint.split("_")[1][0]]
+        if self.world.faults.deletes != 200:
+            return _answer(self.world.faults.deletes, {"success": False, "message": "No."})
         if batch.item is not None:
             return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
         [identifier] = batch.request.ids

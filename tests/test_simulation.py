@@ -414,3 +414,20 @@ def test_what_is_unsettled_before_a_truncation_is_read_again() -> None:
     assert world.run(service, 900, world.settled)
     assert world.differences() == []
     assert world.server.broken == []
+
+
+def test_a_truncation_that_is_read_during_another_halt_halts_after_it() -> None:
+    """The other cause is mended, and nothing is sent past what the table's owner must decide."""
+    world = World(19)
+    world.bounds_known_at = world.now + 5  # till then everything is read, whatever is halted
+    service = world.service(TRUNCATES="halt")
+    service.step()
+    truncate = json.dumps({"op": "t", "source": {"connector": "postgresql"}, "before": None, "after": None})
+    world.emit_raw("customers", 0, None, truncate.encode())
+    world.write("customers", "c1")
+    service._dispatch.halting.stop(HaltReason.UNAUTHORIZED, world.now)  # noqa: SLF001 (the API said so before)
+    world.run(service, 200)
+    halt = service._dispatch.halting.halt  # noqa: SLF001
+    assert halt is not None
+    assert halt.reason is HaltReason.TRUNCATED
+    assert world.server.state["customers"] == {}

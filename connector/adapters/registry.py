@@ -33,6 +33,7 @@ _LONGEST_PAUSE = 30.0
 _CONFLUENT = {IdKind.GUID: "schemas/guids/{}"}
 _APICURIO = {IdKind.GLOBAL: "ids/globalIds/{}"}
 _NOT_FOUND = 404
+_CLOSING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ class Registry:
         with self._condition:
             self._closed = True
             self._condition.notify()
-        self._thread.join(TIMEOUT)
-        self._client.close()
+        self._thread.join(_CLOSING)
+        if not self._thread.is_alive():  # else it waits for an answer, and ends with the process
+            self._client.close()
 
     def _work(self) -> None:
         while (schema_id := self._next()) is not None:
@@ -150,7 +152,7 @@ class Registry:
             return parse(_definition(answer.json()))
         except Undecodable as error:
             return str(error)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._wait("its answer is no JSON")
 
     def _wait(self, why: str) -> str:

@@ -132,13 +132,13 @@ class _Demo:
         self._day = Day(self._shop, troubles, options.size)
         metrics = Metrics()
         self._readings = Readings(metrics.registry, TOPICS, self._watch)
-        self._service, sender = build(
+        self._service = build(
             settings,
             metrics,
+            stack,
             Clocks(clock.monotonic, clock.wall),
             lambda source: cast("Source", _Hurried(source, clock.speed)),
         )
-        stack.callback(sender.close)
         if self._keep:
             self._addresses = _serve(self._service, metrics, clock, stack)
             self._console.print(self._addresses)

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from connector import __version__, logs
@@ -73,36 +74,42 @@ def run(arguments: list[str]) -> int:
 def build(
     settings: Settings,
     metrics: Metrics,
+    stack: ExitStack,
     clocks: Clocks | None = None,
     around: Callable[[Source], Source] = lambda source: source,
-) -> tuple[Service, Sender]:
-    """The service with its outside systems, ready to start. The caller closes the sender.
+) -> Service:
+    """The service with its outside systems, ready to start. The stack closes them.
 
     With other `clocks` than the system's, `around` is to wrap the source: how long it polls is told in their seconds.
     """
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
     sender = Sender(api, CONNECTIONS)
-    registry = None
-    if settings.schema_registry_url:
-        registry = Registry(
-            Access(
-                settings.schema_registry_url,
-                settings.schema_registry_username,
-                settings.schema_registry_password,
-                settings.schema_registry_ca_path,
-            )
-        )
-    service = Service(
+    stack.callback(sender.close)
+    return Service(
         settings,
         around(KafkaSource(settings.kafka, settings.kafka_group_id, topics)),
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
-        registry,
+        _registry(settings, stack),
         metrics=metrics,
         clocks=clocks or Clocks(time.monotonic, time.time),
     )
-    return service, sender
+
+
+def _registry(settings: Settings, stack: ExitStack) -> Registry | None:
+    if not settings.schema_registry_url:
+        return None
+    registry = Registry(
+        Access(
+            settings.schema_registry_url,
+            settings.schema_registry_username,
+            settings.schema_registry_password,
+            settings.schema_registry_ca_path,
+        )
+    )
+    stack.callback(registry.close)
+    return registry
 
 
 def collect_rarely() -> None:
@@ -113,8 +120,13 @@ def collect_rarely() -> None:
 
 def serve(settings: Settings, signals: Signals) -> None:
     """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
+    with ExitStack() as stack:
+        _serve(settings, signals, stack)
+
+
+def _serve(settings: Settings, signals: Signals, stack: ExitStack) -> None:
     metrics = Metrics()
-    service, sender = build(settings, metrics)
+    service = build(settings, metrics, stack)
     pages = Pages(
         metrics=metrics.exposition,
         heartbeat_age=lambda: time.monotonic() - service.heartbeat,
@@ -123,6 +135,7 @@ def serve(settings: Settings, signals: Signals) -> None:
     )
     status = StatusServer(settings.http_host, settings.http_port, pages)
     status.start()
+    stack.callback(status.stop)
     entities = ", ".join(settings.topics)
     _LOG.info(
         "starting", f"replenit-connector {__version__} starts: {entities}.", version=__version__, port=status.port
@@ -134,13 +147,9 @@ def serve(settings: Settings, signals: Signals) -> None:
             "it answers for that.",
         )
     collect_rarely()
-    try:
-        service.start()
-        while not signals.asked:
-            service.step()
-        _LOG.info("stopping", "Nothing more is taken in; what is in flight is finished.")
-        service.stop()
-        _LOG.info("stopped", "Everything that is finished is committed.")
-    finally:
-        sender.close()
-        status.stop()
+    service.start()
+    while not signals.asked:
+        service.step()
+    _LOG.info("stopping", "Nothing more is taken in; what is in flight is finished.")
+    service.stop()
+    _LOG.info("stopped", "Everything that is finished is committed.")

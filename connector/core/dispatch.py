@@ -209,7 +209,7 @@ class Dispatch:
 
     def settle(self, batch: Batch, reply: Answer | NoAnswer, now: float) -> Consequences:
         """Draw the consequences of a reply. Each batch is settled exactly once."""
-        outcome = classify(batch.request, len(batch.entries), reply)
+        outcome = self._cleared(classify(batch.request, len(batch.entries), reply), now)
         asked = outcome.retry_after if isinstance(outcome, Throttled) else None
         status, headers = (reply.status, reply.headers) if isinstance(reply, Answer) else (None, {})
         self._budget.answer(batch.slot, now, status, headers, retry_after=asked)
@@ -226,7 +226,11 @@ class Dispatch:
             self.trials.settled(batch.lane, len(batch.entries), outcome, now)
         return follows
 
-    def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:  # noqa: C901 (one case a row)
+    def _cleared(self, outcome: Outcome, now: float) -> Outcome:
+        """Where tenant and key were just right, what a DELETE did not find is gone."""
+        return Delivered(None) if isinstance(outcome, Unclear) and self.halting.is_proven(now) else outcome
+
+    def _draw(self, batch: Batch, lane: Lane, follows: Consequences, now: float) -> None:
         match follows.outcome:
             case Delivered(count):
                 self._delivered(batch, lane, count, follows, now)
@@ -247,8 +251,6 @@ class Dispatch:
             case Stopped(reason):
                 self._again(batch, lane)
                 follows.halted = self.halting.stop(reason, now)
-            case Unclear() if self.halting.is_proven(now):
-                self._delivered(batch, lane, None, follows, now)
             case Unclear():
                 self._again(batch, lane)
                 self.halting.doubt(now)

@@ -94,7 +94,7 @@ class Doubts:
         return False
 
     def unfed(self, entity: Entity, record: Record, partition: Partition, now: float) -> None:
-        """No column tells the consent, and none ever did: the record is kept, and its lane is suspended."""
+        """No column of the table tells the consent: the record is kept, and its lane is suspended."""
         self._suspensions.begin(Lane(entity.value), SuspendReason.CONSENT_UNKNOWN, now, "")
         self._keep(self._doubts[entity], record, partition, None)
 
@@ -121,13 +121,14 @@ class Doubts:
         return self._doubts[entity].weight
 
     def allowance(self, entity: Entity) -> int:
-        """How many more may wait than else: where memory is full of what is refused, what was mended is further on."""
+        """How many more records may wait than else."""
         return self._doubts[entity].allowance
 
-    def turn(self, now: float) -> list[tuple[Entity, list[Kept], set[str]]]:
+    def turn(self, now: float, full: Collection[Entity] = ()) -> list[tuple[Entity, list[Kept], set[str]]]:
         """Try, as it is due, whether rows can be mapped again: what is to be taken in anew comes back, in its order.
 
-        With it comes of which documents something newer was taken in: what was kept of those is done with.
+        With it comes of which documents something newer was taken in: what was kept of those is done with. Of a `full`
+        entity more may be read then: where memory is full of what is refused, what was mended is further on.
         """
         again: list[tuple[Entity, list[Kept], set[str]]] = []
         for entity, doubt in self._doubts.items():
@@ -140,7 +141,7 @@ class Doubts:
                     newer = doubt.newer
                     again.append((entity, self._end(entity), newer))
                 else:
-                    doubt.allowance += MORE
+                    doubt.allowance += MORE if entity in full else 0
                     for suspension in reasons:
                         suspension.probes.postpone(now)
         return again

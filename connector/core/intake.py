@@ -30,15 +30,14 @@ _NO_KEY = FieldError(
     " or set Debezium's message.key.columns",
 )
 
-
 _MOST_REFUSED = 100_000
-_FEWEST_UNFED = 20
+_FEWEST_UNFED = 20  # rows in a row without a column for the consent; fewer are single odd ones
 
 
 class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
-    `reject`: it was refused, and is the caller's. `unfed`: no column tells the consent, and none ever did: likewise.
+    `reject`: it was refused, and is the caller's. `unfed`: no column of its table tells the consent: likewise.
     `withheld`: why it is kept back. `retracts`: a consent is taken back. `id`: of the document that it is about, if it
     was taken in. `proven`: all columns were converted, so that the mapping is known to work.
     """

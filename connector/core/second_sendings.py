@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from connector.core.events import Partition
 
 MOST = 100_000
-"""Customers that are remembered. Beyond, those go first whose DELETE is the longest ago."""
 
 
 class SecondSendings:
-    """`settle`: seconds after the acknowledgement of a DELETE within which it may still be in Replenit's queue."""
+    """`settle`: seconds after the acknowledgement of a DELETE within which it may still be in Replenit's queue.
 
-    def __init__(self, settle: float) -> None:
+    `most` customers are remembered; beyond, those are forgotten whose DELETE is the longest ago.
+    """
+
+    def __init__(self, settle: float, most: int = MOST) -> None:
         self._settle = settle
+        self._most = most
         self._deleted: dict[Key, float] = {}  # when its DELETE is surely done, the earliest first
         self._again: dict[Key, Change] = {}
 
@@ -35,7 +38,7 @@ class SecondSendings:
             return
         self._forget(key)
         self._deleted[key] = now + self._settle
-        if len(self._deleted) > MOST:
+        if len(self._deleted) > self._most:
             self._forget(next(iter(self._deleted)))
 
     def delivered(self, entry: Entry, state: State, now: float) -> None:

@@ -28,11 +28,6 @@ class Suspensions:
     def get(self, lane: Lane, reason: SuspendReason) -> Suspension | None:
         return self._suspensions.get((lane, reason))
 
-    def only(self, lane: Lane, reason: SuspendReason) -> Suspension | None:
-        """The lane's suspension, if this is its only reason."""
-        alone = [suspension for suspension in self if suspension.lane is lane]
-        return alone[0] if len(alone) == 1 and alone[0].reason is reason else None
-
     def begin(self, lane: Lane, reason: SuspendReason, now: float, detail: str) -> None:
         """Suspend the lane, if it is not yet for that reason."""
         if (lane, reason) not in self._suspensions:

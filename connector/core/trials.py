@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from connector.core.entries import Lane, Queue
 from connector.core.events import Entity
 from connector.core.halts import SuspendReason
-from connector.core.outcomes import Delivered, Refused, Stopped, Throttled, Transient
+from connector.core.outcomes import Delivered, Refused, Stopped, Throttled, Transient, Unclear
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Trials:
             self._windows[lane].accept()
 
     def refuse(self, lane: Lane, reject: Reject) -> None:
-        """The API refuses the entry's state."""
+        """The API refuses a state."""
         self._windows[lane].refuse(cause(reject))
 
     def doubt(self, lane: Lane, entry: Entry, reject: Reject, now: float) -> bool:
@@ -139,7 +139,7 @@ class Trials:
         """The lane goes on if the API takes half of the sample, or finds nothing wrong with it."""
         self._under_way.discard(lane)
         suspension = self._suspensions.get(lane, SuspendReason.REJECTED)
-        if isinstance(outcome, Transient | Throttled | Stopped):
+        if isinstance(outcome, Transient | Throttled | Stopped | Unclear):  # it tells nothing of the lane
             if suspension is not None:
                 suspension.probes.repeat(now)
             return

@@ -77,13 +77,9 @@ class Readings:
         read = self.counts("connector_events", "topic")
         known = status.get("lanes", {})
         return [
-            Lane(entity, read[topic], self._waiting(known.get(entity, {})), self._state(entity, status))
+            Lane(entity, read[topic], known.get(entity, {}).get("waiting", 0), self._state(entity, status))
             for entity, topic in self._topics.items()
         ]
-
-    @staticmethod
-    def _waiting(lane: Mapping[str, Any]) -> int:
-        return int(lane.get("waiting", 0))
 
     def _state(self, entity: str, status: Mapping[str, Any]) -> str:
         lane = status.get("lanes", {}).get(entity)
@@ -97,7 +93,7 @@ class Readings:
             return "reading"
         if self._watch.statuses.get(entity, 0) >= _FAILED:
             return "retrying"
-        return "sending" if self._waiting(lane) else "up to date"
+        return "sending" if lane.get("waiting", 0) else "up to date"
 
     def _samples(self, name: str) -> list[Any]:
         metric = self._metrics.get(name)

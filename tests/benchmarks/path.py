@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +106,8 @@ class _Nobody:
 
 def deliver(topics: Topics, group: str, profile: cProfile.Profile | None = None) -> Delivered:
     """Let the service bring everything to an API, and commit it: from its start to the end of its stop."""
-    with _server() as url:
-        service, sender = build(load(_environment(topics, group, url)), Metrics())
+    with _server() as url, ExitStack() as stack:
+        service = build(load(_environment(topics, group, url)), Metrics(), stack)
         gc.collect()
         began, clock = _cpu(), time.monotonic()
         if profile is not None:
@@ -120,7 +120,6 @@ def deliver(topics: Topics, group: str, profile: cProfile.Profile | None = None)
         if profile is not None:
             profile.disable()
         cpu, wall = _cpu() - began, time.monotonic() - clock
-        sender.close()
         held: dict[str, str] = httpx.get(url, timeout=_PATIENCE).json()
     return Delivered(held, topics.kafka.committed(group)[Partition(topics.changes, 0)], cpu, wall)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connector.core import second_sendings
 from connector.core.entries import Entry
 from connector.core.events import Entity, Partition, Record
 from connector.core.offsets import Offsets
@@ -13,8 +12,6 @@ from connector.core.states import Key, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 P = Partition("customers", 0)
 ANA = Key(Entity.CUSTOMERS, "ana")
@@ -69,10 +66,9 @@ def test_only_customers_are_deleted_asynchronously() -> None:
         assert second.due(5000.0) == []
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded() -> None:
     """Beyond the bound those are forgotten whose DELETE is the longest ago."""
-    monkeypatch.setattr(second_sendings, "MOST", 2)
-    second = SecondSendings(900)
+    second = SecondSendings(900, most=2)
     for number in range(3):
         key = Key(Entity.CUSTOMERS, str(number))
         second.deleted(key, float(number))

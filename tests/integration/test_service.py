@@ -49,6 +49,11 @@ class Customers:
             "KAFKA_GROUP_ID": f"group.{self.topic}",
         }
 
+    def with_key(self, file: Path, key: str) -> dict[str, str]:
+        """The settings, with a key from a file."""
+        file.write_text(key)
+        return {**self.settings, "REPLENIT_API_KEY": "", "REPLENIT_API_KEY_FILE": str(file)}
+
     def settled(self, process: Connector, *ends: int) -> bool:
         """Whether each partition is settled up to its end."""
         places = process.status().get("partitions", {})
@@ -107,8 +112,7 @@ def test_a_revoked_key_stops_sending_until_its_file_holds_another(kafka: Broker,
     """After a 401 nothing is lost and nothing but probes is sent; a new key in the file is used at once."""
     shop = Customers(kafka)
     key = tmp_path / "key"
-    key.write_text("cmV2b2tlZA==\n")
-    settings = {**shop.settings, "REPLENIT_API_KEY": "", "REPLENIT_API_KEY_FILE": str(key)}
+    settings = shop.with_key(key, "cmV2b2tlZA==\n")
     kafka.produce(shop.topic, *map(_customer, range(20)))
     with Sandbox(FREE) as sandbox, connector(kafka.bootstrap_servers, sandbox.url, settings) as process:
         process.wait_until(lambda: bool(process.status().get("halted")), "sending has stopped")
@@ -200,8 +204,7 @@ def test_records_that_were_deleted_during_a_halt_are_told(kafka: Broker, tmp_pat
     """A halt that outlasts the topic's retention: what was deleted unread is counted, and the rest delivered."""
     shop = Customers(kafka)
     key = tmp_path / "key"
-    key.write_text("cmV2b2tlZA==\n")
-    settings = {**shop.settings, "REPLENIT_API_KEY": "", "REPLENIT_API_KEY_FILE": str(key)}
+    settings = shop.with_key(key, "cmV2b2tlZA==\n")
     kafka.produce(shop.topic, *map(_customer, range(5)))
     with Sandbox(FREE) as sandbox, connector(kafka.bootstrap_servers, sandbox.url, settings) as process:
         process.wait_until(lambda: bool(process.status().get("halted")), "sending has stopped")
