@@ -98,6 +98,12 @@ class Metrics:
         )
         self.retracted = self._counter("retracted_consents", "Customers whose consent was taken back at Replenit.")
         self.withheld = self._counter("withheld", "Changes kept back on purpose.", "entity", "reason")
+        self.columns_missing = self._gauge(
+            "mapping_missing_column_rows",
+            "Rows read, none of which had this column of the mapping.",
+            "entity",
+            "column",
+        )
         self.retention_gap = self._counter(
             "retention_gap_records", "Records deleted from a topic before they were read: changes were missed.", "topic"
         )

@@ -141,9 +141,12 @@ class Service:
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
         entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
+        self._mappings = {
+            entity: Mapping(entity, settings.mapping[entity], _options(settings, entity)) for entity in settings.topics
+        }
         self._intake = Intake(
             Wire(schemas),
-            {entity: Mapping(entity, _options(settings, entity)) for entity in settings.topics},
+            self._mappings,
             entities,
             self._pending,
             self._gate,
@@ -207,6 +210,8 @@ class Service:
         if now >= self._publish_at:
             self._publish_at = now + PUBLISH_INTERVAL
             self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
+            for entity, mapping in self._mappings.items():
+                self._tell.unseen(entity, mapping.unseen())
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:
@@ -337,7 +342,7 @@ class Service:
 
     def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
         record = entry.record
-        self._intake.refused(record, Partition(record.topic, record.partition))
+        self._intake.refused(record, Partition(record.topic, record.partition), entry.key)
         attempts = entry.failures + 1
         self._letters.write(record, entry.tickets.values(), entry.key.entity, reject, endpoint, status, attempts)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import ipaddress
 import os
 import re
@@ -17,13 +18,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from connector.core import mapping_text
 from connector.core.events import Entity
+from connector.core.mapping_text import Spec
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic import ValidationInfo
+
+DEFAULT_MAPPING = Path(__file__).with_name("default_mapping.yaml")
+_SOURCES = {Entity.CUSTOMERS: "topic_customers", Entity.ORDERS: "topic_orders", Entity.PRODUCTS: "topic_products"}
 
 # --- The API key
 
@@ -166,6 +172,48 @@ def _identifier(text: str) -> str:
     return text
 
 
+class MappingMistakesError(ValueError):
+    """What is wrong with a mapping file, a sentence each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("is no valid mapping")
+        self.mistakes = mistakes
+
+
+def _mapping(text: str, info: ValidationInfo) -> dict[Entity, Spec]:
+    """The mapping of each entity. It depends on what is set before it: the contract, and the topics."""
+    if not text:
+        return default_mapping()
+    specs = mapping_text.read(text, info.data.get("contract", "lenient"))
+    if isinstance(specs, dict):
+        specs = list(_unlike_topics(specs, info.data)) or specs
+    if isinstance(specs, list):
+        raise MappingMistakesError(specs)
+    return specs
+
+
+def _unlike_topics(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
+    for entity, name in _SOURCES.items():
+        topics, spec = data.get(name, ()), specs.get(entity)
+        if topics and spec is None:
+            yield f"has nothing for {entity}, and {name.upper()} is set; add `{entity}:`, or unset the variable"
+        table = spec.table.table if spec else None
+        if spec is None or table is None:
+            continue
+        for topic in topics:
+            if topic != table and not topic.endswith(f".{table}"):
+                line = spec.lines["table",]
+                yield f"line {line}: {entity}.table is {table}, and {name.upper()} names {topic}; let them be the same"
+
+
+@functools.cache
+def default_mapping() -> dict[Entity, Spec]:
+    """What holds without a mapping file. Nobody has written it, so errors name none of its lines."""
+    specs = mapping_text.read(DEFAULT_MAPPING.read_text(encoding="utf-8"))
+    assert isinstance(specs, dict), specs
+    return {entity: Spec(spec.table, {}) for entity, spec in specs.items()}
+
+
 # --- The variables. These functions return Any as pydantic's own Field does: a default may stand for any type.
 
 
@@ -194,7 +242,6 @@ def _source(meaning: str, example: str) -> Any:  # noqa: ANN401
 
 _Topics = Annotated[tuple[str, ...], BeforeValidator(_topics)]
 _ANY_CASE = BeforeValidator(_lower)
-_SOURCES = {Entity.CUSTOMERS: "topic_customers", Entity.ORDERS: "topic_orders", Entity.PRODUCTS: "topic_products"}
 
 
 class Settings(BaseModel):
@@ -304,6 +351,14 @@ class Settings(BaseModel):
     truncates: Annotated[Literal["ignore", "halt"], _ANY_CASE] = _choice(
         "What happens when a table is truncated, which tells no row.", "ignore", "halt"
     )
+    mapping: Annotated[dict[Entity, Spec], BeforeValidator(_mapping)] = _setting(
+        "From which tables and columns documents are made. Unset: from columns that are named as the API's fields, in "
+        "snake_case.",
+        "the path of a mapping file; or MAPPING, its text",
+        "",
+        example="connector/default_mapping.yaml",
+        repr=False,
+    )
     customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
         "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
     )
@@ -403,12 +458,14 @@ def load(environ: Mapping[str, str]) -> Settings:
         values["replenit_api_key"] = ApiKey(texts["REPLENIT_API_KEY"], paths.get("REPLENIT_API_KEY"))
     values["kafka_properties"] = {_property(name): text for name, text in texts.items() if name not in _FIELDS}
     problems |= dict(_locked(texts)) | dict(_misspelt(environ))
+    mistakes: list[str] = []
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems |= {name: text for name, text in _invalid(error) if f"{name}_FILE" not in problems}
-    if problems:
-        raise ConfigurationError([f"{name}: {problems[name]}" for name in sorted(problems)])
+        mistakes = [f"{'MAPPING_FILE' if 'MAPPING' in paths else 'MAPPING'}: {each}" for each in _mistakes(error)]
+    if problems or mistakes:
+        raise ConfigurationError([*(f"{name}: {problems[name]}" for name in sorted(problems)), *mistakes])
     return settings
 
 
@@ -473,10 +530,19 @@ _WRONG = {
 def _invalid(error: ValidationError) -> Iterator[tuple[str, str]]:
     """What pydantic found, by variable and in our words: its own may quote a value."""
     for detail in error.errors(include_input=False, include_url=False):
+        if isinstance(detail.get("ctx", {}).get("error"), MappingMistakesError):
+            continue
         row = _row(str(detail["loc"][0]))
         own = detail["type"] == "value_error"
         wrong = str(detail["ctx"]["error"]) if own else _WRONG.get(detail["type"], "is not valid")
         yield row.name, f"{wrong}; {row.accepted}; e.g. {row.example}"
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    """What is wrong with the mapping, line by line."""
+    for detail in error.errors(include_input=False, include_url=False):
+        if isinstance(found := detail.get("ctx", {}).get("error"), MappingMistakesError):
+            yield from found.mistakes
 
 
 _PREFIXES = ("REPLENIT_", "TOPIC_", "BATCH_MAX_", "RATE_LIMIT_", "PENDING_", "SCHEMA_")
@@ -548,10 +614,14 @@ class Row(NamedTuple):
     example: str
 
 
+_DOCUMENTED = {"mapping": "MAPPING_FILE"}  # what is rather set by a file
+
+
 def _row(field: str) -> Row:
     info = Settings.model_fields[field]
     shown: Any = info.json_schema_extra
-    return Row(field.upper(), shown["default"], shown["accepted"], str(info.description), shown["example"])
+    name = _DOCUMENTED.get(field, field.upper())
+    return Row(name, shown["default"], shown["accepted"], str(info.description), shown["example"])
 
 
 def describe() -> list[Row]:

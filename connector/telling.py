@@ -9,7 +9,7 @@ from connector.core.halts import REMEDIES
 from connector.core.outcomes import HaltReason, Refused, Throttled, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from connector.core.dispatch import Consequences
     from connector.core.events import Entity
@@ -28,6 +28,7 @@ class Teller:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._repeats = logs.Repeats()
+        self._unseen: set[tuple[Entity, str]] = set()
 
     def halted(self, halt: Halt | None) -> None:
         if halt is not None:
@@ -63,6 +64,24 @@ class Teller:
 
     def resumed(self, entity: Entity, entries: int) -> None:
         _LOG.info("resumed", f"{entries} {entity} wait: their topics go on.", entity=entity, entries=entries)
+
+    def unseen(self, entity: Entity, columns: Mapping[str, int]) -> None:
+        """Columns that the mapping names and that no row has had yet, each with the number of rows."""
+        for column, rows in columns.items():
+            self._metrics.columns_missing.labels(entity, column).set(rows)
+            if (entity, column) not in self._unseen:
+                self._unseen.add((entity, column))
+                _LOG.warning(
+                    "column_missing",
+                    f"{entity}: none of {rows} rows had the column {column}, which the mapping names. Correct its "
+                    "name, or say `optional: true`.",
+                    entity=entity,
+                    column=column,
+                    rows=rows,
+                )
+        for found in [each for each in self._unseen if each[0] is entity and each[1] not in columns]:
+            self._unseen.discard(found)
+            self._metrics.columns_missing.remove(*found)
 
     def answered(self, follows: Consequences, endpoint: str, code: str, now: float) -> None:
         """What came of a request, as far as it needs attention."""

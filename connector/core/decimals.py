@@ -98,6 +98,11 @@ def reader(column: ColumnType) -> Callable[[Any], Any] | None:
     return read
 
 
+def scaled(scale: int) -> Callable[[Any], Any]:
+    """What decodes a decimal in base64 whose scale is told elsewhere. Whatever is no text stands for itself."""
+    return lambda value: _unscaled(value, scale) if isinstance(value, str) else value
+
+
 def decimal(value: object) -> Decimal:
     """The exact value of a number, or of what stands for one."""
     if isinstance(value, str):
@@ -120,7 +125,8 @@ def _scale_unknown() -> BadValue:
     return BadValue(
         "may be a decimal in base64, whose scale the message does not tell; expected a number",
         Reason.SCALE_UNKNOWN,
-        remedy="set Debezium's decimal.handling.mode to double, or the converter's schemas.enable to true",
+        remedy="set Debezium's decimal.handling.mode to double, or the converter's schemas.enable to true, or name the "
+        "column's `scale` in the mapping",
     )
 
 

@@ -17,6 +17,7 @@ from connector.core.values import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 Contract: TypeAlias = Literal["lenient", "strict"]
@@ -202,10 +203,15 @@ def _fields(model: type[BaseModel]) -> tuple[DocumentField, ...]:
     for name, info in model.model_fields.items():
         parts = [*info.metadata, *_parts(info.annotation)]
         kind = next(part for part in parts if isinstance(part, Kind))
-        element = next((part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None)
         default = info.default if kind is Kind.BOOLEAN and not info.is_required() else None
-        fields.append(DocumentField(name, kind, default, _fields(element) if element else ()))
+        elements = _fields(element(info)) if kind is Kind.OBJECTS else ()
+        fields.append(DocumentField(name, kind, default, elements))
     return tuple(fields)
+
+
+def element(info: FieldInfo) -> type[BaseModel]:
+    """The model of a list's elements."""
+    return next(part for part in _parts(info.annotation) if isinstance(part, type) and issubclass(part, BaseModel))
 
 
 def _parts(annotation: object) -> Iterator[object]:
@@ -255,15 +261,23 @@ def strictly_wrong(entity: Entity, document: bytes) -> bool:
     return bool(problems(entity, json.loads(document), "strict"))
 
 
-def required(entity: Entity, contract: Contract) -> frozenset[str]:
-    """The fields without which a document is refused."""
-    return frozenset(name for name, field in MODELS[contract][entity].model_fields.items() if field.is_required())
+def required(entity: Entity, contract: Contract, of: str = "") -> frozenset[str]:
+    """The fields without which a document is refused; `of`: an element of this list of its."""
+    model = MODELS[contract][entity]
+    model = element(model.model_fields[of]) if of else model
+    return frozenset(name for name, field in model.model_fields.items() if field.is_required())
 
 
 def _sentence(detail: ErrorDetails, document: Mapping[str, Any]) -> FieldError:
-    location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+    location = detail["loc"]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    value = _at(document, location)
+    problem = broken_rule(detail, _at(document, location), path.rpartition(".")[2])
+    return FieldError(path, f"{problem}: correct it in the source table or in the mapping")
+
+
+def broken_rule(detail: ErrorDetails, value: Any, field: str) -> str:  # noqa: ANN401 (JSON is any)
+    """The rule of a field that a value breaks, without the value."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing" or value is None:
         problem = "is missing; the API requires it"
     elif kind == "string_too_long":
@@ -271,7 +285,7 @@ def _sentence(detail: ErrorDetails, document: Mapping[str, Any]) -> FieldError:
     elif kind in ("string_too_short", "too_short") or (isinstance(value, str) and not value.strip()):
         problem = "is empty; expected a value"
     elif kind == "string_pattern_mismatch":
-        problem = f"is not of the form that the API asks for; expected {_FORMS[path.rpartition('.')[2]]}"
+        problem = f"is not of the form that the API asks for; expected {_FORMS.get(field, 'a value that is not blank')}"
     elif kind in ("greater_than_equal", "less_than_equal"):
         problem = "is out of range; expected an integer of 32 bits"
     elif kind == "finite_number":
@@ -282,7 +296,7 @@ def _sentence(detail: ErrorDetails, document: Mapping[str, Any]) -> FieldError:
         problem = (
             f"is of another type than the API asks for; expected {_TYPES.get(kind.partition('_')[0], 'an object')}"
         )
-    return FieldError(path, f"{problem}: correct it in the source table or in the mapping")
+    return problem
 
 
 def _at(document: Any, location: tuple[int | str, ...]) -> Any:  # noqa: ANN401 (JSON is any)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 from pydantic_core import to_json
 
 from connector.core import debezium
+from connector.core.absences import Absences
 from connector.core.consent import NO_CONSENT, UNKNOWN
 from connector.core.decoded import Undecodable
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Partition, Reason, Record, Reject, Skip
+from connector.core.mapping import FILTERED
 from connector.core.states import GONE, NOTHING, Change, Key, State
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 
@@ -82,6 +84,7 @@ class Intake:
         self._partition_count = partition_count
         self._suppress = suppress
         self._second = second
+        self._absences = Absences()
         self._refused: dict[tuple[Partition, bytes | None], None] = {}  # whose newest state is a dead letter
         self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
         self._newer: Collection[str] = ()
@@ -121,8 +124,13 @@ class Intake:
         fresh = not again and self._gate.see(partition, event.position, now)
         return self._take_event(event, partition, now, fresh=fresh, again=again)
 
-    def refused(self, record: Record, partition: Partition) -> None:
-        """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be."""
+    def refused(self, record: Record, partition: Partition, key: Key | None = None) -> None:
+        """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be.
+
+        `key`: of the document, if it was on its way.
+        """
+        if key is not None:
+            self._absences.drop(key)
         self._refused.pop((partition, record.key), None)
         self._refused[partition, record.key] = None
         if len(self._refused) > _MOST_REFUSED:
@@ -131,6 +139,7 @@ class Intake:
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""
         self._deleted.pop(partition, None)
+        self._absences.forget(partition)
         for place in [place for place in self._refused if place[0] == partition]:
             del self._refused[place]
 
@@ -146,10 +155,13 @@ class Intake:
         match verdict:
             case Upsert():
                 return self._upsert(event, partition, entity, verdict, now, fresh=fresh)
-            case Delete(id=identifier):
-                return self._put(event, partition, Key(entity, identifier), GONE, now)
+            case Delete(id=identifier, doubtful=doubtful):
+                return self._delete(event, partition, Key(entity, identifier), now, doubtful=doubtful)
             case Withhold(id=identifier, reason=reason):
-                return self._withhold(event, partition, Key(entity, identifier), reason, now)
+                key = Key(entity, identifier)
+                if reason == FILTERED and fresh and event.op is Op.CREATE:
+                    self._absences.note(key, partition)
+                return self._withhold(event, partition, key, reason, now)
             case Unfed(id=identifier):
                 self._unfed += not again
                 told = again or self._unfed < _FEWEST_UNFED  # else the place of all is kept, until a column tells
@@ -178,6 +190,15 @@ class Intake:
         if upsert.merged_items or upsert.rounded:
             return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded)
         return taken._replace(retracts=True) if upsert.retracts else taken
+
+    def _delete(self, event: ChangeEvent, partition: Partition, key: Key, now: float, *, doubtful: bool) -> Taken:
+        """Delete the document. What is not known to have been there, and known to be absent, costs no request."""
+        if doubtful and key in self._absences:
+            return self._withhold(event, partition, key, FILTERED, now)
+        taken = self._put(event, partition, key, GONE, now)
+        if doubtful:
+            self._absences.note(key, partition)
+        return taken
 
     def _withhold(self, event: ChangeEvent, partition: Partition, key: Key, reason: str, now: float) -> Taken:
         """Keep the row back. Where a customer's consent is gone and something of him is on its way, take it back."""
@@ -209,6 +230,8 @@ class Intake:
         if key.id in self._newer:
             return Taken("superseded", event.op.value)
         self._second.changed(key)
+        if state.document is not None:
+            self._absences.drop(key)
         if self._refused:
             self._refused.pop((partition, event.record.key), None)
         committed_ms = None if event.snapshot else event.committed_ms

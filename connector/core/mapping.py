@@ -1,42 +1,40 @@
-"""From a change of a row to what it means for a document: columns to fields, by snake_case names.
-
-`customer_id` feeds `CustomerId`; the items of an order and the variants of a product come from a JSON column of objects
-whose keys are named alike. Other columns are not looked at.
-"""
+"""From a change of a row to what it means for a document, as the mapping file says."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from connector.core import consent, documents
-from connector.core.events import ChangeEvent, ColumnType, Entity, FieldError, Op, Reason, Reject
+from connector.core.events import ChangeEvent, Entity, FieldError, Op, Reason, Reject
 from connector.core.items import KEYS, merge
 from connector.core.notes import BadValue, Notes
-from connector.core.values import UNAVAILABLE_TEXTS, Kind, converter, unavailable
+from connector.core.rules import ABSENT, Filter, Rule, Rules, Said, Unjudged, rules_of
+from connector.core.values import Kind, unavailable
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Verdict, Withhold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping as Table
-    from collections.abc import Sequence
 
-    from connector.core.documents import Contract, DocumentField
-    from connector.core.events import Row
+    from connector.core.documents import Contract
+    from connector.core.events import ColumnType, Row
+    from connector.core.mapping_file import Listed
+    from connector.core.mapping_text import Spec
     from connector.core.states import ItemKey
-    from connector.core.values import Convert
+
+FILTERED = "filtered"
+"""Why a row is withheld that the mapping's `when` does not let through."""
 
 _UNAVAILABLE_REMEDY = (
     "did not change and is too large for the database's log to repeat it, and no earlier state of the row is at hand: "
     "set the table's REPLICA IDENTITY to FULL, or let Debezium reselect such columns (ReselectColumnsPostProcessor)"
 )
 _WITHHELD = {Entity.ORDERS: "no_items", Entity.PRODUCTS: "no_variants"}
-_ABSENT = object()
 _MOST_PLANS = 64
-_IN_JSON = ColumnType("string", None, {})
-"""Within a JSON column a text is a text, and no decimal in base64."""
-
-_SCALARS = frozenset({bool, int, float})
+_ENOUGH_ROWS = 100  # fewer say little of a column that only some rows have
+_MADE_UP = frozenset({"", "0"})
 _NONE: frozenset[str] = frozenset()
 _NOTHING = re.compile(r"\s*(?:\[\s*\]|null)\s*", re.ASCII)
 
@@ -54,54 +52,51 @@ class Options:
     consent: consent.Policy = "enforce"
 
 
-_OBJECTS = converter(Kind.OBJECTS, None).convert
+class _Plan(NamedTuple):
+    """What the mapping does with rows of one shape. `parts`: with the elements of its list."""
+
+    identity: Rule
+    rules: Rules
+    filter: Filter
+    consent: Rule | None
+    listed: Rule | None
+    parts: Rules
+    part_keys: Rules
+    part_filter: Filter
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What feeds a field. `plain`: values of exactly this type need no conversion.
+@dataclass(slots=True)
+class _Seen:
+    """How many rows were seen, and in how many of them a column was absent."""
 
-    `default`: what a NULL is sent as, where the API documents a default.
-    """
-
-    field: str
-    column: str
-    plain: type | None
-    convert: Convert
-    default: bool | None
-
-
-def _rule(field: DocumentField, column_type: ColumnType | None) -> _Rule:
-    return _Rule(field.name, _snake(field.name), *converter(field.kind, column_type), field.default)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-
-
-_CONSENT_COLUMN = _snake(consent.FIELD)
+    rows: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 class Mapping:
     """The mapping of one entity's table."""
 
-    def __init__(self, entity: Entity, options: Options) -> None:
+    def __init__(self, entity: Entity, spec: Spec, options: Options) -> None:
         self._entity = entity
+        self._table = spec.table
+        self._said = Said(spec.table.table or "", spec.lines)
         self._contract = options.contract
         self._nulls = options.nulls == "null"
         self._consent = options.consent if entity is Entity.CUSTOMERS else "forward"
         self._fields = documents.FIELDS[entity]
-        self._columns = tuple(_snake(field.name) for field in self._fields)
-        self._id_field, self._id_column = self._fields[0].name, self._columns[0]
-        listed = next((field for field in self._fields if field.kind is Kind.OBJECTS), None)
+        self._id_field = self._fields[0].name
+        listed = next((each for each in self._fields if each.kind is Kind.OBJECTS), None)
         self._list_field = listed.name if listed else ""
-        self._list_column = _snake(self._list_field)
-        self._parts = tuple(_rule(part, _IN_JSON) for part in listed.elements) if listed else ()
-        self._part_key = tuple(rule for rule in self._parts if rule.field in KEYS.get(entity, ()))
-        self._withholds = listed is not None and options.empty == "withhold"
+        self._list: Listed | None = getattr(spec.table.fields, self._list_field, None)
+        self._plain_list = self._list is not None and not self._list.model_fields_set & {"row", "path", "when"}
+        self._elements = listed.elements if listed else ()
+        self._withholds = self._list is not None and options.empty == "withhold"
         self._required = documents.required(entity, options.contract) | ({listed.name} if listed else set())
+        self._seen, self._seen_elements = _Seen(), _Seen()
         self._untyped = self._plan(None)
-        self._typed: dict[int, tuple[Table[str, ColumnType], tuple[_Rule, ...]]] = {}
+        self._columns = tuple(self._read(self._untyped))
+        self._id_columns = self._untyped.identity.columns
+        self._typed: dict[int, tuple[Table[str, ColumnType], _Plan]] = {}
 
     def map(self, event: ChangeEvent, *, suppress: bool = True) -> Verdict:
         """What the change means. `suppress`: an update that changes nothing of what is read is `Unchanged`.
@@ -112,19 +107,32 @@ class Mapping:
         try:
             identifier = self._identify(event)
         except BadValue as bad:
-            return _refused(bad.reason, [FieldError(self._id_field, f"column {self._id_column} {bad.problem}")])
+            return _refused(bad.reason, [self._untyped.identity.error(bad)])
         after = event.after
-        if after is None:
-            return Delete(identifier)
         before = event.before if event.trusts_before else None
-        if suppress and before is not None and self._same(before.values, after.values):
+        if suppress and before is not None and after is not None and self._same(before.values, after.values):
             return Unchanged(identifier)
-        if self._consent != "forward" and (verdict := self._judge_consent(identifier, event.op, before, after)):
+        verdict: Verdict | None = None
+        if self._table.when:
+            verdict = self._judge_filter(identifier, event.op, before, after)
+        if verdict is None and after is not None and self._consent != "forward":
+            verdict = self._judge_consent(identifier, event.op, before, after)
+        if verdict is None and after is not None and self._withholds and self._holds_nothing(after):
+            verdict = self._judge_empty(identifier, event.op, before)
+        if verdict is not None:
             return verdict
-        if self._withholds and self._holds_nothing(after.values):
-            emptied = event.op is Op.UPDATE and not (before is not None and self._holds_nothing(before.values))
-            return Delete(identifier) if emptied else Withhold(identifier, _WITHHELD[self._entity])
-        return self._upsert(identifier, before, after)
+        return Delete(identifier) if after is None else self._upsert(identifier, before, after)
+
+    def unseen(self) -> dict[str, int]:
+        """Columns that the mapping names, and that none of enough rows had → how many rows there were."""
+        prefix = "" if self._list is None or self._list.column is None else f"{self._list.column}[]."
+        return {
+            f"{before}{column}": seen.rows
+            for seen, before in ((self._seen, ""), (self._seen_elements, prefix))
+            if seen.rows >= _ENOUGH_ROWS
+            for column, rows in seen.missing.items()
+            if rows == seen.rows
+        }
 
     def check(self, upsert: Upsert, filled: Table[str, Any]) -> dict[str, Any] | Reject:
         """The document to send, or why it can't be.
@@ -142,13 +150,34 @@ class Mapping:
         wrong = documents.problems(self._entity, document, self._contract)
         return Reject(Reason.INVALID, wrong) if wrong else document
 
-    def _plan(self, types: Table[str, ColumnType] | None) -> tuple[_Rule, ...]:
-        described = types or {}
-        pairs = zip(self._fields, self._columns, strict=True)
-        return tuple(_rule(field, described.get(column)) for field, column in pairs)
+    # What is done with rows of one shape
 
-    def _rules(self, types: Table[str, ColumnType] | None) -> tuple[_Rule, ...]:
-        """The rules for rows of these types, kept by identity: an entry holds its types, so no other has their id."""
+    def _plan(self, types: Table[str, ColumnType] | None) -> _Plan:
+        sources, said, nulls = self._table.fields, self._said, self._nulls
+        rules = rules_of(sources, self._fields, types, said, ("fields",), nulls=nulls)
+        identity = rules.rule(self._id_field)
+        assert identity is not None
+        parts, part_filter, at = Rules((), (), {}), Filter(None, None, said, ()), ("fields", self._list_field)
+        if self._list is not None:
+            in_json = self._list.row is None
+            shape = None if in_json else types
+            parts = rules_of(
+                self._list.fields, self._elements, shape, said, (*at, "fields"), nulls=nulls, in_json=in_json
+            )
+            part_filter = Filter(self._list.when, shape, said, (*at, "when"), in_json=in_json)
+        return _Plan(
+            identity,
+            rules,
+            Filter(self._table.when, types, said, ("when",)),
+            rules.rule(consent.FIELD),
+            rules.rule(self._list_field),
+            parts,
+            parts.only(KEYS.get(self._entity, ())),
+            part_filter,
+        )
+
+    def _plan_of(self, types: Table[str, ColumnType] | None) -> _Plan:
+        """The plan for rows of these types, kept by identity: an entry holds its types, so no other has their id."""
         if types is None:
             return self._untyped
         known = self._typed.get(id(types))
@@ -158,35 +187,60 @@ class Mapping:
             known = self._typed[id(types)] = (types, self._plan(types))
         return known[1]
 
+    def _read(self, plan: _Plan) -> Iterator[str]:
+        """The columns that are read."""
+        for rule in (*plan.rules.rules, *plan.rules.templates):
+            yield from rule.columns
+        yield from plan.filter.columns
+        if self._list is not None and self._list.row:
+            for rule in (*plan.parts.rules, *plan.parts.templates):
+                yield from rule.columns
+            yield from plan.part_filter.columns
+
+    # Which row it is
+
     def _identify(self, event: ChangeEvent) -> str:
-        """The id, from the message key; the row's must be the same. Raises BadValue."""
+        """The id, from the message key; the row's must be the same. Raises BadValue.
+
+        Where the mapping names the primary key and the message key is another, from the row: of what PostgreSQL makes
+        up for a deleted one, only the primary key's columns are real.
+        """
         row = event.after or event.before
-        if event.key is None:
+        key = event.key
+        primary = self._table.primary_key
+        if primary is not None and row is not None and (key is None or key.values.keys() != set(primary)):
+            return self._id_of(row, event.op)
+        if key is None:
             if row is None or (event.after is None and not event.trusts_before):
                 raise _not_in_key()
             return self._id_of(row, event.op)
-        if self._id_column not in event.key.values:
+        if not all(column in key.values for column in self._id_columns):
             raise _not_in_key()
-        identifier = self._id_of(event.key, event.op)
-        if event.after is not None and self._id_column in event.after.values:
-            value = event.after.values[self._id_column]
-            if value != identifier and self._id_of(event.after, event.op) != identifier:
-                raise BadValue(
-                    "differs between the message key and the row",
-                    Reason.NO_KEY,
-                    remedy="let the message key be the table's primary key, and let no transformation change it",
-                )
+        identifier = self._id_of(key, event.op)
+        if event.after is not None and self._differs(identifier, event.after, event.op):
+            raise BadValue(
+                "differs between the message key and the row",
+                Reason.NO_KEY,
+                remedy="let the message key be the table's primary key, and let no transformation change it",
+            )
         return identifier
 
+    def _differs(self, identifier: str, row: Row, op: Op) -> bool:
+        """Whether the row tells another id."""
+        columns = self._id_columns
+        if len(columns) == 1 and row.values.get(columns[0]) == identifier:
+            return False
+        return all(column in row.values for column in columns) and self._id_of(row, op) != identifier
+
     def _id_of(self, row: Row, op: Op) -> str:
-        value = row.values.get(self._id_column)
-        if value is None or unavailable(value):
+        rule = self._plan_of(row.types).identity
+        value: Any = rule.raw(row.values)
+        if value is None or value is ABSENT or unavailable(value):
             raise BadValue(
                 "is NULL or not told; expected the row's id", Reason.NO_KEY, remedy="let it be the primary key"
             )
-        rule, kind = self._rules(row.types)[0], type(value)
-        identifier: str = value if kind is rule.plain else rule.convert(value, Notes())
-        if op is Op.DELETE and identifier in ("", "0"):
+        identifier = str(value if type(value) is rule.plain else rule.convert(value, Notes()))
+        if op is Op.DELETE and self._made_up(identifier, rule, row):
             raise BadValue(
                 "holds the empty value that PostgreSQL makes up for what it does not log; expected the row's own id",
                 Reason.FABRICATED_ID,
@@ -194,25 +248,80 @@ class Mapping:
             )
         return identifier
 
+    def _made_up(self, identifier: str, rule: Rule, row: Row) -> bool:
+        return identifier in _MADE_UP or (
+            rule.compose is not None and any(row.values[column] in ("", 0) for column in rule.columns)
+        )
+
+    # What is told of it
+
     def _same(self, before: Table[str, Any], after: Table[str, Any]) -> bool:
         """Whether nothing that is read has changed. A column that is not told has not."""
         for column in self._columns:
-            new, old = after.get(column, _ABSENT), before.get(column, _ABSENT)
-            if (new != old or type(new) is not type(old)) and (old is _ABSENT or not unavailable(new)):
+            new, old = after.get(column, ABSENT), before.get(column, ABSENT)
+            if (new != old or type(new) is not type(old)) and (old is ABSENT or not unavailable(new)):
                 return False
         return True
 
-    def _holds_nothing(self, row: Table[str, Any]) -> bool:
-        """Whether the column of items or variants is there and holds none."""
-        value = row.get(self._list_column, _ABSENT)
-        return value is None or value == [] or (isinstance(value, str) and _NOTHING.fullmatch(value) is not None)
+    def _judge_filter(self, identifier: str, op: Op, before: Row | None, after: Row | None) -> Verdict | None:
+        """What the mapping's `when` makes of a row; None: it goes on.
+
+        A row that no longer passes is deleted, unless it did not pass before. Of a new one, and of one that a snapshot
+        reads, nothing is known to be at Replenit.
+        """
+        try:
+            was = None if before is None else self._plan_of(before.types).filter.passes(before.values)
+            if after is None:
+                return Withhold(identifier, FILTERED) if was is False else Delete(identifier, doubtful=was is None)
+            values = after.values
+            if before is not None and (test := self._plan_of(after.types).filter.untold(values)):
+                values = {**values, test.column: before.values.get(test.column)}
+            if self._plan_of(after.types).filter.passes(values):
+                return None
+        except Unjudged as unjudged:
+            return _refused(unjudged.reason, [unjudged.error])
+        if op is not Op.UPDATE or was is False:
+            return Withhold(identifier, FILTERED)
+        return Delete(identifier, doubtful=was is None)
+
+    def _holds_nothing(self, row: Row) -> bool:
+        """Whether the row tells its items or variants, and has none."""
+        plan = self._plan_of(row.types)
+        if self._plain_list and plan.listed is not None:
+            value = row.values.get(plan.listed.column, ABSENT)
+            return value is None or value == [] or (isinstance(value, str) and _NOTHING.fullmatch(value) is not None)
+        try:
+            parts = self._parts_of(plan, row)
+        except (BadValue, Unjudged):
+            return False
+        return parts is not None and not parts
+
+    def _judge_empty(self, identifier: str, op: Op, before: Row | None) -> Verdict:
+        """What becomes of a row without items or variants: if an update took its last one, it is deleted."""
+        emptied = op is Op.UPDATE and not (before is not None and self._holds_nothing(before))
+        return Delete(identifier) if emptied else Withhold(identifier, _WITHHELD[self._entity])
+
+    def _parts_of(self, plan: _Plan, row: Row) -> list[Table[str, Any]] | None:
+        """The elements of the row's list that are sent, unconverted; None if it does not tell.
+
+        Raises BadValue and Unjudged.
+        """
+        parts: list[Table[str, Any]] = [row.values]
+        if plan.listed is not None:
+            told = plan.listed.value(row.values, Notes())
+            if told is ABSENT:
+                return None
+            parts = told or []
+        return [part for part in parts if plan.part_filter.passes(part)] if plan.part_filter else parts
 
     def _judge_consent(self, identifier: str, op: Op, before: Row | None, after: Row) -> Verdict | None:
         """What the consent makes of a row, whatever is wrong with its other columns; None: it may be sent."""
         try:
             given, was = self._consent_of(after), None if before is None else self._consent_of(before)
         except BadValue as bad:
-            return _refused(bad.reason, [FieldError(consent.FIELD, f"column {_CONSENT_COLUMN} {bad.problem}")])
+            rule = self._untyped.consent
+            assert rule is not None
+            return _refused(bad.reason, [rule.error(bad)])
         match consent.judge(self._consent, op, now=given, before=was):
             case consent.Verdict.SEND:
                 return None
@@ -228,92 +337,78 @@ class Mapping:
         return Upsert(identifier, {self._id_field: identifier, consent.FIELD: False}, retracts=True)
 
     def _consent_of(self, row: Row) -> bool | None:
-        """Whether the row says that consent was given; None if no column tells."""
-        value = row.values.get(_CONSENT_COLUMN, _ABSENT)
-        if value is True or value is False:
-            return value
-        if value is _ABSENT or unavailable(value):
+        """Whether the row says that consent was given; None if nothing tells. Raises BadValue."""
+        plan = self._plan_of(row.types)
+        rule = plan.consent
+        if rule is None:
+            constant: bool | None = plan.rules.constants.get(consent.FIELD)
+            return constant
+        value = row.values.get(rule.column, ABSENT)
+        if rule.plain is None or (value is not True and value is not False):
+            value = rule.value(row.values, Notes())
+        if value is ABSENT:
             return None
-        types = row.types or {}
-        given: bool = value is not None and converter(Kind.BOOLEAN, types.get(_CONSENT_COLUMN)).convert(value, Notes())
+        given: bool = rule.default if value is None else value
         return given
 
     def _upsert(self, identifier: str, before: Row | None, after: Row) -> Verdict:
         notes = Notes()
-        document, untold = self._convert(self._rules(after.types), after.values, notes)
+        plan = self._plan_of(after.types)
+        self._seen.rows += 1
+        document, untold = plan.rules.convert(after.values, notes, self._seen.missing)
         if untold and before is not None:
-            told, still = self._convert(untold, before.values, notes)
+            again = Rules.of(untold)
+            told, still = again.convert(before.values, notes, {})
             document |= told
-            untold = [rule for rule in untold if rule.column not in before.values] + still
+            untold = [rule for rule in untold if not all(map(before.values.__contains__, rule.columns))] + still
         document[self._id_field] = identifier
         if self._consent == "assume":
             document.setdefault(consent.FIELD, True)
-        parts = document.get(self._list_field)
-        if parts:
-            document[self._list_field] = self._convert_parts(parts, notes)
-        elif parts is not None and self._withholds:
-            return Withhold(identifier, _WITHHELD[self._entity])
+        if self._list is not None:
+            parts: list[Any] | None = [after.values] if self._list.row else document.get(self._list_field)
+            if parts:
+                document[self._list_field] = self._convert_parts(plan, parts, notes)
         if notes.errors:
             unknown = all(reason is Reason.SCALE_UNKNOWN for reason, _ in notes.errors)
             reason = Reason.SCALE_UNKNOWN if unknown else Reason.UNCONVERTIBLE
             return _refused(reason, [error for _, error in notes.errors])
-        held = self._held(before.values) if before is not None and self._parts else frozenset()
+        if self._withholds and document.get(self._list_field) == []:
+            return Withhold(identifier, _WITHHELD[self._entity])
+        held = self._held(before) if before is not None and self._list is not None else frozenset()
         unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
         return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded)
 
-    def _convert(
-        self, rules: Sequence[_Rule], row: Table[str, Any], notes: Notes
-    ) -> tuple[dict[str, Any], list[_Rule]]:
-        """The fields that the row feeds, and the rules of those that it does not tell.
-
-        An absent column is left alone; a NULL is omitted, unless the API documents a default, which is sent.
-        """
-        document: dict[str, Any] = {}
-        untold: list[_Rule] = []
-        get = row.get
-        for rule in rules:
-            value = get(rule.column, _ABSENT)
-            kind = type(value)
-            if kind is rule.plain and (kind is not str or value not in UNAVAILABLE_TEXTS):
-                document[rule.field] = value
-                continue
-            if value is _ABSENT:
-                continue
-            if value is not None:
-                if kind not in _SCALARS and unavailable(value):
-                    untold.append(rule)
-                    continue
-                try:
-                    value = rule.convert(value, notes)
-                except BadValue as bad:
-                    notes.errors.append((bad.reason, FieldError(rule.field, f"column {rule.column} {bad.problem}")))
-                    continue
-            if value is not None:
-                document[rule.field] = value
-            elif rule.default is not None or self._nulls:
-                document[rule.field] = rule.default
-        return document, untold
-
-    def _convert_parts(self, parts: list[dict[str, Any]], notes: Notes) -> list[dict[str, Any]]:
+    def _convert_parts(self, plan: _Plan, parts: list[Table[str, Any]], notes: Notes) -> list[dict[str, Any]]:
         errors = notes.errors
         converted = []
         for index, part in enumerate(parts):
             start = len(errors)
-            converted.append(self._convert(self._parts, part, notes)[0])
+            if not plan.part_filter or self._part_passes(plan, part, notes):
+                self._seen_elements.rows += 1
+                converted.append(plan.parts.convert(part, notes, self._seen_elements.missing)[0])
             for position in range(start, len(errors)):
                 reason, error = errors[position]
-                errors[position] = (reason, error._replace(path=f"{self._list_field}[{index}].{error.path}"))
+                path = f"{self._list_field}[{index}].{error.path}".rstrip(".")
+                errors[position] = (reason, error._replace(path=path))
         return merge(converted, notes) if self._entity is Entity.ORDERS else converted
 
-    def _held(self, before: Table[str, Any]) -> frozenset[ItemKey]:
-        """The keys of the items or variants that the row had, as far as they can be told."""
-        value = before.get(self._list_column)
+    def _part_passes(self, plan: _Plan, part: Table[str, Any], notes: Notes) -> bool:
         try:
-            parts = None if value is None or unavailable(value) else _OBJECTS(value, Notes())
-        except BadValue:
+            return plan.part_filter.passes(part)
+        except Unjudged as unjudged:
+            notes.errors.append((unjudged.reason, unjudged.error))
+            return False
+
+    def _held(self, before: Row) -> frozenset[ItemKey]:
+        """The keys of the items or variants that the row had, as far as they can be told."""
+        plan = self._plan_of(before.types)
+        try:
+            parts = self._parts_of(plan, before)
+        except (BadValue, Unjudged):
             return frozenset()
-        keys = (self._convert(self._part_key, part, Notes())[0] for part in parts or ())
-        return frozenset(tuple(key.values()) for key in keys if len(key) == len(self._part_key) and all(key.values()))
+        names = KEYS[self._entity]
+        keys = (plan.part_keys.convert(part, Notes(), {})[0] for part in parts or ())
+        return frozenset(tuple(key[name] for name in names) for key in keys if all(map(key.get, names)))
 
 
 def _not_in_key() -> BadValue:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from connector.core.notes import BadValue, Notes, found
 
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+MICROSECONDS_PER_DAY = 86_400_000_000
 MICROSECONDS_PER = {
     "io.debezium.time.Timestamp": 1000,
     "org.apache.kafka.connect.data.Timestamp": 1000,
     "io.debezium.time.MicroTimestamp": 1,
-    "io.debezium.time.Date": 86_400_000_000,
-    "org.apache.kafka.connect.data.Date": 86_400_000_000,
+    "io.debezium.time.Date": MICROSECONDS_PER_DAY,
+    "org.apache.kafka.connect.data.Date": MICROSECONDS_PER_DAY,
 }
 """Semantic type of an integer column → its unit."""
 
 NANOSECONDS = "io.debezium.time.NanoTimestamp"
+ZONED = frozenset({"io.debezium.time.ZonedTimestamp"})
+"""Semantic types of texts that tell their own zone."""
+
+_PER_SECOND = {"seconds": 1, "milliseconds": 1000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = re.compile(
@@ -31,6 +40,31 @@ def since_epoch(microseconds: int) -> datetime:
         return _EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:
         raise BadValue("is infinite or beyond the years 1 to 9999; expected a time within them") from None
+
+
+def counted(value: int, unit: str) -> datetime:
+    """So many days, seconds or parts of a second after 1970 began."""
+    return since_epoch(value * MICROSECONDS_PER_DAY if unit == "days" else value * 1_000_000 // _PER_SECOND[unit])
+
+
+def local(value: object, zone: ZoneInfo) -> object:
+    """The time of a clock in the zone; what tells its distance from UTC, other than by a Z, is left as it is.
+
+    An hour that the clock shows twice is the first one; of an hour that it leaps over, what it would have shown before.
+    """
+    if isinstance(value, str):
+        match = _MOMENT.fullmatch(value)
+        if match is None or match[5] not in (None, "Z"):
+            return value
+        value = datetime.fromisoformat(_normalised(value))
+    if isinstance(value, datetime):
+        try:
+            return value.replace(tzinfo=zone).astimezone(UTC)
+        except OverflowError:
+            raise BadValue("is beyond the years 1 to 9999 in UTC; expected a time within them") from None
+    if isinstance(value, date):
+        return local(datetime(value.year, value.month, value.day, tzinfo=UTC), zone)
+    return value
 
 
 def moment(value: object, _: Notes) -> str:

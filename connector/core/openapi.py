@@ -1,4 +1,4 @@
-"""The OpenAPI description of the ingestion API, and the JSON Schemas of its documents.
+"""The OpenAPI description of the ingestion API, and the JSON Schemas of its documents and of a mapping file.
 
 `python -m connector.core.openapi schemas/` writes them.
 """
@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from connector.core.documents import MODELS
 from connector.core.events import Entity
+from connector.core.mapping_file import MappingFile
 from connector.core.requests import Endpoint, Request
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def schemas() -> dict[str, Schema]:
     documents = {
         f"{models[entity].__name__.lower()}.schema.json": _document_schema(models[entity]) for entity in models
     }
-    return documents | {"openapi.json": openapi()}
+    return documents | {"mapping.schema.json": mapping_file(), "openapi.json": openapi()}
 
 
 def openapi() -> Schema:
@@ -86,6 +87,27 @@ def openapi() -> Schema:
             "schemas": {**_plain(definitions["$defs"]), **_answer_schemas()},
         },
     }
+
+
+def mapping_file() -> Schema:
+    """The format of a mapping file. What may be left out is not null there: nobody would write that."""
+    schema: Schema = _unless_null(_document_schema(MappingFile))
+    return schema
+
+
+def _unless_null(schema: Any) -> Any:  # noqa: ANN401 (JSON is any)
+    """Without null among the types of properties."""
+    if isinstance(schema, list):
+        return [_unless_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _unless_null(value) for name, value in schema.items()}
+    for name, value in plain.get("properties", {}).items():
+        *others, last = value.get("anyOf", [{}])
+        if last == {"type": "null"}:
+            rest = {key: part for key, part in value.items() if key != "anyOf"}
+            plain["properties"][name] = {**rest, **(others[0] if len(others) == 1 else {"anyOf": others})}
+    return plain
 
 
 def _document_schema(model: type[BaseModel]) -> Schema:

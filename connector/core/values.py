@@ -82,13 +82,18 @@ def converter(kind: Kind, column: ColumnType | None) -> Converter:
     if column is None:
         guarded = decimals.unless_base64(convert) if kind in (Kind.NUMBER, Kind.INTEGER) else convert
         return Converter(_PLAIN.get(kind), guarded)
-    read = _reader(column)
+    read = reader(column)
     if read is None:
         return Converter(_PLAIN.get(kind), convert)
     return Converter(None, lambda value, notes: convert(read(value), notes))
 
 
-def _reader(column: ColumnType) -> Callable[[Any], Any] | None:
+def of_kind(kind: Kind) -> Convert:
+    """How a value becomes a field, once it stands for itself."""
+    return _CONVERTS[kind]
+
+
+def reader(column: ColumnType) -> Callable[[Any], Any] | None:
     """What turns the JSON of a column into the value that it stands for; None if it stands for itself."""
     if column.name == moments.NANOSECONDS:
         return lambda value: moments.since_epoch(value // 1000) if type(value) is int else value

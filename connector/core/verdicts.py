@@ -29,9 +29,10 @@ class Upsert(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The document should not be at Replenit."""
+    """The document should not be at Replenit. `doubtful`: nothing says that it ever was."""
 
     id: str
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

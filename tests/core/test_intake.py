@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from mappings import mapping_of
 
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, Partition, Reason, Record
 from connector.core.gate import Gate
 from connector.core.intake import Intake, Taken
-from connector.core.mapping import Mapping, Options
+from connector.core.mapping import Options
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
 from connector.core.second_sendings import SecondSendings
@@ -35,7 +36,7 @@ class Shop:
             self.gate.know(P, 0, None, 0.0)
             self.gate.read(P, 0)
         self.pending = Pending(self.offsets)
-        mappings = {Entity.ORDERS: Mapping(Entity.ORDERS, Options())}
+        mappings = {Entity.ORDERS: mapping_of(Entity.ORDERS, Options())}
         self.intake = Intake(
             Wire(),
             mappings,
@@ -169,7 +170,7 @@ def test_what_no_source_can_mean_is_not_taken_for_a_time_or_a_position() -> None
 
 def test_items_without_a_whole_key_are_not_deleted() -> None:
     """A before-image with an item whose key is NULL or empty names no item that could be deleted."""
-    intake = Mapping(Entity.ORDERS, Options(nulls="null"))
+    intake = mapping_of(Entity.ORDERS, Options(nulls="null"))
     shop = Shop()
     shop.intake._mappings = {Entity.ORDERS: intake}  # noqa: SLF001 (the option is what is tested)
     old = [{"product_id": "p", "sku": sku, "quantity": 1, "price": 2} for sku in (None, "", "old")]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mappings import mapping_of
 
 from connector.core.events import ChangeEvent, ColumnType, Entity, FieldError, Op, Reason, Record, Reject, Row
 from connector.core.items import merge
-from connector.core.mapping import Mapping, Options
+from connector.core.mapping import Options
 from connector.core.notes import Notes
 from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Verdict, Withhold
 
@@ -60,12 +61,12 @@ def change(
 
 
 def mapped(event: ChangeEvent, entity: Entity = Entity.ORDERS, **options: Any) -> Verdict:  # noqa: ANN401
-    return Mapping(entity, Options(**options)).map(event)
+    return mapping_of(entity, Options(**options)).map(event)
 
 
 def document(event: ChangeEvent, entity: Entity = Entity.ORDERS, **options: Any) -> dict[str, Any]:  # noqa: ANN401
     """What is sent."""
-    mapping = Mapping(entity, Options(**options))
+    mapping = mapping_of(entity, Options(**options))
     upsert = mapping.map(event)
     assert isinstance(upsert, Upsert)
     judged = mapping.check(upsert, {})
@@ -75,7 +76,7 @@ def document(event: ChangeEvent, entity: Entity = Entity.ORDERS, **options: Any)
 
 def refused(event: ChangeEvent, entity: Entity = Entity.ORDERS) -> tuple[Reason, list[str]]:
     """Reason and paths, of the mapping or of the judgement."""
-    mapping = Mapping(entity, Options())
+    mapping = mapping_of(entity, Options())
     verdict = mapping.map(event)
     reject = mapping.check(verdict, {}) if isinstance(verdict, Upsert) else verdict
     reject = reject.reject if isinstance(reject, Refused) else reject
@@ -137,7 +138,7 @@ def test_every_field_is_fed() -> None:
 
 def test_the_message_s_own_types_are_obeyed() -> None:
     """With a schema a decimal has its scale and an integer its unit; each schema has its own."""
-    mapping = Mapping(Entity.ORDERS, Options())
+    mapping = mapping_of(Entity.ORDERS, Options())
     for scale, revenue in (("2", 12.3), ("4", 0.123), ("2", 12.3)):
         types = {
             "total_revenue": ColumnType("bytes", "org.apache.kafka.connect.data.Decimal", {"scale": scale}),
@@ -151,7 +152,7 @@ def test_the_message_s_own_types_are_obeyed() -> None:
 
 def test_any_number_of_schemas_is_mapped() -> None:
     """What is compiled for a schema is bounded, and never used for another."""
-    mapping = Mapping(Entity.ORDERS, Options())
+    mapping = mapping_of(Entity.ORDERS, Options())
     for scale in range(200):
         types = {"total_revenue": ColumnType("bytes", "org.apache.kafka.connect.data.Decimal", {"scale": str(scale)})}
         upsert = mapping.map(change(types=types, total_revenue="Cg=="))
@@ -289,7 +290,7 @@ def test_an_update_of_what_is_not_read_is_unchanged(entity: Entity) -> None:
     """`last_login_at` costs nothing; what is not told has not changed."""
     columns: dict[str, Any] = {LISTS.get(entity, "name"): UNAVAILABLE}
     event = change(entity, Op.UPDATE, before={"last_login_at": 1, **dict.fromkeys(columns, "x")}, **columns)
-    mapping = Mapping(entity, Options())
+    mapping = mapping_of(entity, Options())
     assert mapping.map(event) == Unchanged(event.key.values[IDS[entity]] if event.key else "")
     assert isinstance(mapping.map(change(entity, Op.UPDATE, before={"last_login_at": 1}), suppress=False), Upsert)
 
@@ -325,7 +326,7 @@ def test_a_document_without_items_is_withheld(entity: Entity, nothing: object) -
     assert mapped(change(entity, Op.CREATE, **columns), entity) == withheld
     assert mapped(change(entity, Op.READ, **columns), entity) == withheld
     was_empty = change(entity, Op.UPDATE, before={LISTS[entity]: [], "other": 1}, **columns)
-    assert Mapping(entity, Options()).map(was_empty, suppress=False) == withheld
+    assert mapping_of(entity, Options()).map(was_empty, suppress=False) == withheld
 
 
 @pytest.mark.parametrize("entity", LISTS)
@@ -408,7 +409,7 @@ def test_what_neither_tells_is_named(*, trusted: bool) -> None:
 
 def test_unavailable_fields_are_filled_left_out_or_refused() -> None:
     """From an older document where there is one; else optional fields are left out and the list makes a dead letter."""
-    mapping = Mapping(Entity.ORDERS, Options())
+    mapping = mapping_of(Entity.ORDERS, Options())
     upsert = mapping.map(change(order_items=UNAVAILABLE, email=UNAVAILABLE))
     assert isinstance(upsert, Upsert)
     older = {
@@ -431,7 +432,7 @@ def test_the_contract_says_which_fields_are_required() -> None:
     """Under the strict one an unavailable name makes a dead letter too."""
     event = change(Entity.PRODUCTS, product_name=UNAVAILABLE)
     assert document(event, Entity.PRODUCTS) == DOCUMENTS[Entity.PRODUCTS]
-    mapping = Mapping(Entity.PRODUCTS, Options(contract="strict"))
+    mapping = mapping_of(Entity.PRODUCTS, Options(contract="strict"))
     upsert = mapping.map(event)
     assert isinstance(upsert, Upsert)
     reject = mapping.check(upsert, {})
@@ -585,7 +586,9 @@ def test_whatever_json_a_row_holds_there_is_a_verdict(
     data: st.DataObject, entity: Entity, op: Op, *, trusted: bool
 ) -> None:
     """Every record ends as a verdict, and what is sent is JSON that the API's rules allow."""
-    mapping = Mapping(entity, data.draw(st.sampled_from([Options(), Options("strict", "null"), Options(empty="send")])))
+    mapping = mapping_of(
+        entity, data.draw(st.sampled_from([Options(), Options("strict", "null"), Options(empty="send")]))
+    )
     columns = [*ROWS[entity], "order_date", "total_revenue", "total_quantity", "taxonomy", "is_gift", "other"]
     rows = st.dictionaries(st.sampled_from(columns), JSON)
     types = data.draw(st.none() | st.dictionaries(st.sampled_from(columns), TYPES))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mappings import mapping_of
 from oracle import difference, expected
 from shop_captures import ALL_DIALECTS, DIALECTS, TABLES, CapturedRecord, records, schemas
 
@@ -17,12 +18,12 @@ from connector.core.avro_wire import IdKind, Schema, SchemaId, parse
 from connector.core.decoded import Undecodable
 from connector.core.events import ChangeEvent, Entity, Record, Reject, Skip
 from connector.core.json_wire import JsonWire
-from connector.core.mapping import Mapping, Options
+from connector.core.mapping import Options
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 from connector.core.wire import Wire
 
 WIRE = JsonWire()  # it knows the schemas of the records before, as in operation
-MAPPINGS = {entity: Mapping(Entity(entity), Options()) for entity in TABLES}
+MAPPINGS = {entity: mapping_of(Entity(entity), Options()) for entity in TABLES}
 SECRET = "S3cr3t"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just(SECRET),
@@ -48,7 +49,7 @@ def test_the_last_state_of_each_row_is_what_the_tables_hold(
 ) -> None:
     """In each dialect the newest verdict of every key gives the final tables, but for what the rules except."""
     entities = {table: entity for entity, table in TABLES.items()}
-    mappings = {entity: Mapping(Entity(entity), Options(consent=consent)) for entity in TABLES}
+    mappings = {entity: mapping_of(Entity(entity), Options(consent=consent)) for entity in TABLES}
     retracted: set[str] = set()
     wire = Wire(Captured(dialect))
     state: dict[str, dict[str, dict[str, Any]]] = {entity: {} for entity in TABLES}
