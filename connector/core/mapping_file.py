@@ -76,15 +76,46 @@ When = Annotated[
 ]
 
 
-class Listed(BaseModel):
-    """Where the elements of a list are: in a JSON column, or in the row itself, which is then the only one."""
+class Table(BaseModel):
+    """A table that is read: its rows, and how they are named."""
 
     model_config = _STRICT
+
+    table: Annotated[_Name, Field(description="Its name: the last part of its topic's.")] | None = None
+    primary_key: (
+        Annotated[_Names, Field(description="Its columns, where the message key is another (message.key.columns).")]
+        | None
+    ) = None
+    when: When | None = None
+
+
+class Child(Table):
+    """A table whose rows belong to those of another: `foreign_key` names the other's primary key."""
+
+    topic: Annotated[_Names, Field(description="Its topics, where they are no siblings of the parent's.")] | None = None
+    foreign_key: Annotated[_Names, Field(description="The columns that hold the parent's primary key.")] | None = None
+
+
+class Side(Child):
+    """A table with at most one row for each of another's. Its columns are named `side.column`."""
+
+    table: Annotated[_Name, Field(description="Its name: the last part of its topic's.")]
+    foreign_key: Annotated[_Names, Field(description="The columns that hold the other's primary key.")]
+
+
+_Sides = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Side],
+    Field(min_length=1, description="Tables with at most one row for each of these, by a name of your choice."),
+]
+
+
+class Listed(Child):
+    """Where a list's elements are: in a JSON column, in the row itself, or in rows of their own table."""
 
     column: Annotated[Column, Field(description="A JSON column that holds a list of objects.")] | None = None
     path: Path | None = None
     row: Annotated[Literal[True], Field(description="The row itself is the list's only element.")] | None = None
-    when: When | None = None
+    side_tables: _Sides | None = None
     optional: Optional = False
     fields: Any
 
@@ -95,24 +126,36 @@ class Listed(BaseModel):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.column is None) == (self.row is None):
-            raise ValueError("needs one place where its elements are; expected column or row")
-        if self.row is not None and (self.path is not None or self.optional):
-            raise ValueError("has path or optional beside row, where they do nothing; leave them out")
+        places = [name for name in ("column", "row", "table") if getattr(self, name) is not None]
+        if len(places) != 1:
+            given = f"has {' and '.join(places)}" if places else "names no place where its elements are"
+            raise ValueError(f"{given}; expected one of column, row and table")
+        if self.table is not None and self.foreign_key is None:
+            raise ValueError("has table without foreign_key; add the columns that hold the parent's primary key")
+        allowed = {"column": {"path", "optional"}, "row": set(), "table": _OF_A_TABLE}[places[0]]
+        useless = sorted(self.model_fields_set - allowed - {places[0], "when", "fields"})
+        if useless:
+            raise ValueError(f"has {' and '.join(useless)} beside {places[0]}, where they do nothing; leave them out")
         return self
 
 
-class Table(BaseModel):
-    """A table that feeds the documents of an entity."""
+_OF_A_TABLE = {"topic", "foreign_key", "primary_key", "side_tables"}
 
-    model_config = _STRICT
 
-    table: Annotated[_Name, Field(description="Its name: the last part of its topic's.")] | None = None
-    primary_key: (
-        Annotated[_Names, Field(description="Its columns, where the message key is another (message.key.columns).")]
+class Root(Table):
+    """The table that feeds the documents of an entity."""
+
+    side_tables: _Sides | None = None
+    keep: (
+        Annotated[
+            _Names,
+            Field(
+                description="Columns whose last value is kept on disk, for updates that do not repeat a large one. It "
+                "keeps all that the mapping reads of the table."
+            ),
+        ]
         | None
     ) = None
-    when: When | None = None
     fields: Any
 
 
@@ -135,7 +178,7 @@ def _source(of: str, field: documents.DocumentField, info: FieldInfo) -> Any:  #
 
 def _entity(entity: Entity) -> Any:  # noqa: ANN401 (a type that pydantic reads)
     fields = _fields(documents.MODELS["lenient"][entity], documents.FIELDS[entity])
-    return create_model(entity.value.title(), __base__=Table, __doc__=Table.__doc__, fields=(fields, ...))
+    return create_model(entity.value.title(), __base__=Root, __doc__=Root.__doc__, fields=(fields, ...))
 
 
 class _File(BaseModel):
@@ -158,4 +201,4 @@ def _file() -> type[BaseModel]:
 
 
 MappingFile = _file()
-"""version; customers, orders, products: a `Table` each, or None."""
+"""version; customers, orders, products: a `Root` each, or None."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector.core import documents, yaml_text
 from connector.core.events import Entity
-from connector.core.mapping_file import MappingFile, Table
+from connector.core.mapping_file import MappingFile, Root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,7 @@ _EXPECTED = {
 class Spec(NamedTuple):
     """What a file says of one entity. `lines`: the path of a source within the entity → its line in the file."""
 
-    table: Table
+    table: Root
     lines: dict[tuple[str, ...], int]
 
 
@@ -193,7 +193,7 @@ def _unfed(path: Path, fed: Mapping[str, object], needed: Iterable[str]) -> Iter
         yield path, f"has no source for {name}, which the API requires; add one"
 
 
-def _nonsense(entity: Entity, table: Table) -> Iterator[tuple[Path, str]]:
+def _nonsense(entity: Entity, table: Root) -> Iterator[tuple[Path, str]]:
     """What each part allows, and the whole does not."""
     name = documents.FIELDS[entity][0].name
     identifier: Source = getattr(table.fields, name)
@@ -205,7 +205,7 @@ def _nonsense(entity: Entity, table: Table) -> Iterator[tuple[Path, str]]:
             yield (entity.value, "when", column), "asks for NULL, which no column of the primary key is: never true"
 
 
-def _bad_identifier(source: Source, table: Table) -> Iterator[str]:
+def _bad_identifier(source: Source, table: Root) -> Iterator[str]:
     if not source.columns:
         yield "is the same for every row, and would make all of them one document; expected a column of the primary key"
     if {"default", "nulls", "null_values", "path", "values"} & source.model_fields_set:
