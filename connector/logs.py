@@ -42,6 +42,7 @@ EVENTS = {
     "commit_failed": "Offsets could not be committed; the next commit covers them.",
     "halted": "Nothing is sent until what is named is mended.",
     "truncated": "A table was truncated; its rows stay at Replenit.",
+    "column_missing": "The mapping names a column that no row has had; documents lack what it would feed.",
     "suspended": "One lane is not sent until what is named is mended; the others go on.",
     "lane_resumed": "A lane that was suspended goes on.",
     "recovered": "What was stopped goes on.",
