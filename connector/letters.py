@@ -43,6 +43,7 @@ class _Owed:
     tickets: tuple[Ticket, ...]
     entity: Entity
     reject: Reject
+    confirmed: Callable[[], None] | None
 
     @property
     def size(self) -> int:
@@ -104,8 +105,12 @@ class Letters:
         endpoint: str = "",
         status: int | None = None,
         attempts: int = 0,
+        confirmed: Callable[[], None] | None = None,
     ) -> None:
-        """Write a record to the dead-letter topic, with the reason in its headers."""
+        """Write a record to the dead-letter topic, with the reason in its headers.
+
+        `confirmed` is called once the broker has it, for work that no ticket holds.
+        """
         letter = DeadLetter(record, self._headers(record, entity, reject, endpoint, status, attempts))
         fields = sorted({error.path for error in reject.errors if error.path})[:_MOST_ERRORS]
         _LOG.warning(
@@ -117,7 +122,7 @@ class Letters:
             reason=reject.reason,
             fields=fields,
         )
-        owed = _Owed(letter, tuple(tickets), entity, reject)
+        owed = _Owed(letter, tuple(tickets), entity, reject, confirmed)
         self._entries[entity] += 1
         self._bytes[entity] += owed.size
         self._waiting.append(owed)
@@ -157,7 +162,7 @@ class Letters:
         def done(error: str | None) -> None:
             self._under_way -= 1
             self._bytes_under_way -= owed.size
-            if error is not None and any(map(self._offsets.valid, owed.tickets)):
+            if error is not None and (owed.confirmed or any(map(self._offsets.valid, owed.tickets))):
                 self._unwritten.append(owed)
                 self._refused(error)
                 return
@@ -166,6 +171,8 @@ class Letters:
             if error is None:
                 for ticket in owed.tickets:
                     self._offsets.release(ticket)
+                if owed.confirmed is not None:
+                    owed.confirmed()
                 self._metrics.dead_letters.labels(owed.entity, owed.reject.reason).inc()
 
         self._under_way += 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connector.core.gate import Gate, Mark
     from connector.core.offsets import Offsets
     from connector.core.pending import Pending
+    from connector.keeping import Keeping
     from connector.metrics import Metrics
 
 _LOG = logs.get("ownership")
@@ -38,6 +39,7 @@ class Source(Protocol):
     def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]: ...
     def high_watermark(self, partition: Partition) -> int | None: ...
     def partition_count(self, topic: str) -> int: ...
+    def compacted(self, topic: str) -> bool: ...
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool: ...
     def seek(self, partition: Partition, offset: int) -> None: ...
     def pause(self, partitions: Iterable[Partition]) -> None: ...
@@ -67,6 +69,7 @@ class Ownership:
         drain: Callable[[Sequence[Partition]], None],
         forget: Callable[[Sequence[Partition]], None],
         unclean: Callable[[float], None],
+        keeping: Keeping | None = None,
     ) -> None:
         self._source = source
         self._offsets = offsets
@@ -79,6 +82,9 @@ class Ownership:
         self._drain = drain
         self._let_go = forget
         self._unclean = unclean
+        self._keeping = keeping
+        self._unplaced: set[Partition] = set()  # kept on disk, and where to read them from is not known yet
+        self._placed: dict[Partition, int] = {}  # likewise, and where to read them from
         self._said: dict[Partition, tuple[int, Mark]] = {}  # what was last committed, or is being committed
         self._announced: set[Partition] = set()
         self._announcing: set[Partition] = set()
@@ -112,6 +118,8 @@ class Ownership:
         for partition in partitions:
             self._offsets.assign(partition)
             self._gate.assign(partition, now)
+            if self._keeping is not None and self._keeping.keeps(partition):
+                self._unplaced.add(partition)
         self._ask_at = now
         self._moved("assigned", partitions)
 
@@ -156,7 +164,16 @@ class Ownership:
             self._unread.pop(partition, None)
             self._leaps.pop(partition, None)
             self._leapt_at.pop(partition, None)
-            for kept in (self._announced, self._announcing, self._under_way, self._first, self._paused, self._waiting):
+            self._placed.pop(partition, None)
+            for kept in (
+                self._announced,
+                self._announcing,
+                self._under_way,
+                self._first,
+                self._paused,
+                self._waiting,
+                self._unplaced,
+            ):
                 kept.discard(partition)
 
     def _moved(self, event: str, partitions: Sequence[Partition]) -> None:
@@ -192,7 +209,10 @@ class Ownership:
             self._first.add(partition)
         else:
             self._missed(partition, bounds.low - bounds.committed)
-        if self._offsets.position(partition) is None:
+        if partition in self._unplaced and self._keeping is not None:
+            self._placed[partition] = start = self._keeping.place(partition, bounds)
+            self._offsets.advance(partition, start)
+        elif self._offsets.position(partition) is None:
             start = max(bounds.low, bounds.committed or 0)
             self._offsets.advance(partition, start)
         self._passes(partition, self._offsets.position(partition) or 0)
@@ -228,7 +248,7 @@ class Ownership:
         """
         held_back = self._held_back()
         for item in items:
-            if self._waiting and self._waits(item):
+            if (self._waiting or self._unplaced) and self._waits(item):
                 continue
             if isinstance(item, End):
                 partition, position = item.partition, item.position
@@ -250,11 +270,11 @@ class Ownership:
     def _waits(self, item: Record | End) -> bool:
         """Whether the item is of a partition that can't be read on: then it is read again."""
         if isinstance(item, End):
-            return item.partition in self._waiting
+            return item.partition in self._waiting or item.partition in self._unplaced
         partition = Partition(item.topic, item.partition)
         if partition in self._waiting:
             self._unread.setdefault(partition, item.offset)
-        return partition in self._waiting
+        return partition in self._waiting or partition in self._unplaced
 
     def hold_back(self, partition: Partition, offset: int) -> None:
         """Read the partition again from this offset, which was not taken in, once `read_on` is called."""
@@ -268,6 +288,10 @@ class Ownership:
 
     def rewind(self) -> None:
         """Let Kafka deliver again, later, what was not taken in of partitions that are held back."""
+        if self._placed:
+            self._unread.update(self._placed)
+            self._unplaced -= self._placed.keys()
+            self._placed.clear()
         if self._unread:
             self._source.pause(self._unread)
             for partition, offset in self._unread.items():
@@ -303,6 +327,9 @@ class Ownership:
         self._forget([partition])
         self._offsets.assign(partition)
         self._gate.assign(partition, self._clock())
+        if self._keeping is not None and self._keeping.keeps(partition):
+            self._unplaced.add(partition)
+            return {partition}
         if settled is None or settled >= record.offset:
             return set()
         self._unread[partition] = settled
@@ -329,6 +356,8 @@ class Ownership:
         ready = set()
         for entity, topics in self._topics.items():
             if not self._gate.open(topics, now) and entity not in full:
+                continue
+            if self._keeping is not None and not self._keeping.whole(entity, now):
                 continue
             owned = self.partitions_of(entity) if self._pending.entries(entity) else []
             unsaid = [partition for partition in owned if partition not in self._announced]
@@ -362,7 +391,7 @@ class Ownership:
                 wanted.update([partition] if stopped or partition.topic in full_topics else [])
             elif partition.topic in full_topics or partition in held_back:
                 wanted.add(partition)
-        wanted |= self._waiting
+        wanted |= self._waiting | self._unplaced
         if new := wanted - self._paused:
             self._source.pause(new)
         if old := self._paused - wanted:

@@ -10,15 +10,19 @@ import dataclasses
 import random
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from connector import __version__
 from connector.core import documents
+from connector.core.assembly import Assembly
 from connector.core.avro_wire import SchemaMissing, Schemas
 from connector.core.budget import Budget
 from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
+from connector.core.families import MOST_FAMILIES, Families
+from connector.core.family_tables import Reader
 from connector.core.gate import Gate
 from connector.core.intake import Intake
 from connector.core.mapping import Mapping, Options
@@ -30,6 +34,7 @@ from connector.core.scheduler import Lingers
 from connector.core.second_sendings import SecondSendings
 from connector.core.suspensions import Suspensions
 from connector.core.wire import Wire
+from connector.keeping import Keeping
 from connector.letters import Letters
 from connector.ownership import Ownership
 from connector.report import Report
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from connector.core.entries import Entry
     from connector.core.events import Reject
     from connector.core.halts import Halt
+    from connector.core.stored import Store
     from connector.letters import Topic
     from connector.metrics import Metrics
     from connector.ownership import Source
@@ -88,13 +94,14 @@ class Clocks:
 class Service:
     """The connector between its outside systems. `step` turns the loop once; `stop` ends it."""
 
-    def __init__(  # noqa: PLR0913 (its outside systems)
+    def __init__(  # noqa: PLR0913, PLR0917 (its outside systems)
         self,
         settings: Settings,
         source: Source,
         sender: Send,
         topic: Topic,
         schemas: Registry | None = None,
+        store: Store | None = None,
         *,
         metrics: Metrics,
         clocks: Clocks,
@@ -126,6 +133,10 @@ class Service:
             suspensions=self._suspensions,
             second=self._second,
         )
+        self._mappings = {entity: _mapping(settings, entity) for entity in settings.topics}
+        self._keeping = None if store is None else self._keep(store, source)
+        families = {} if self._keeping is None else self._keeping.families
+        self._pending.origins.update(families)
         self._ownership = Ownership(
             source,
             offsets=self._offsets,
@@ -138,12 +149,10 @@ class Service:
             drain=self._drain,
             forget=self._forget,
             unclean=self._budget.close_until,
+            keeping=self._keeping,
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
         entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
-        self._mappings = {
-            entity: Mapping(entity, settings.mapping[entity], _options(settings, entity)) for entity in settings.topics
-        }
         self._intake = Intake(
             Wire(schemas),
             self._mappings,
@@ -153,6 +162,7 @@ class Service:
             partition_count=source.partition_count,
             suppress=settings.suppress_unchanged,
             second=self._second,
+            families=families,
         )
         self._taking = Taking(
             self._intake,
@@ -188,6 +198,28 @@ class Service:
         self.ready = False
         self.status: dict[str, object] = {"version": __version__, "ready": False}
 
+    def _keep(self, store: Store, source: Source) -> Keeping:
+        """The families, over their store."""
+        families = {}
+        for entity, tables in self._settings.families.items():
+            options = _options(self._settings, entity)
+            nulls = options.nulls == "null"
+            root = Reader(tables[0], nulls=nulls, convert=self._mappings[entity].convert)
+            readers = [root, *(Reader(table, nulls=nulls) for table in tables[1:])]
+            families[entity] = Families(
+                entity,
+                readers,
+                Assembly(entity, self._settings.mapping[entity], readers, options, store),
+                store,
+                self._pending,
+                self._suspensions,
+                self._second,
+                suppress=self._settings.suppress_unchanged,
+                removals=self._settings.removals == "each",
+                most=min(MOST_FAMILIES, self._settings.pending_max_keys // 2),
+            )
+        return Keeping(store, families, self._offsets, self._suspensions, source)
+
     # The loop
 
     def start(self) -> None:
@@ -201,6 +233,7 @@ class Service:
         self._read(now)
         self._settle(self._sender.replies())
         self._mend(now)
+        self._assemble(now)
         self._send()
         self._ownership.commit(now)
         stopped = self._dispatch.halting.halt is not None or self._stopping
@@ -211,7 +244,8 @@ class Service:
             self._publish_at = now + PUBLISH_INTERVAL
             self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
             for entity, mapping in self._mappings.items():
-                self._tell.unseen(entity, mapping.unseen())
+                families = None if self._keeping is None else self._keeping.families.get(entity)
+                self._tell.unseen(entity, (families or mapping).unseen())
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:
@@ -281,6 +315,15 @@ class Service:
             self._checked_letters = True
             self._check_letters(now)
 
+    def _assemble(self, now: float) -> None:
+        """Make documents of the families that are due; all that was read and settled by now is durable afterwards."""
+        if self._keeping is None:
+            return
+        for entity, families in self._keeping.families.items():
+            if self._gate.open(self._settings.topics[entity], now) and self._keeping.whole(entity, now):
+                self._taking.assembled(entity, families.turn(now), families.buried)
+        self._keeping.commit()
+
     # Sending
 
     def _send(self) -> None:
@@ -301,6 +344,8 @@ class Service:
             self._metrics.inflight.inc()
             if batch.request.body is not None and batch.entries:
                 self._metrics.batch_records.labels(batch.request.endpoint).observe(len(batch.entries))
+            if self._keeping is not None:
+                self._keeping.leaving(batch.entries)
             self._sender.send(batch, key)
 
     def _settle(self, replies: Iterable[Reply]) -> None:
@@ -341,10 +386,14 @@ class Service:
         self._tell.other_limit(self._budget.unexpected_limit())
 
     def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
-        record = entry.record
+        record, entity = entry.record, entry.key.entity
         self._intake.refused(record, Partition(record.topic, record.partition), entry.key)
         attempts = entry.failures + 1
-        self._letters.write(record, entry.tickets.values(), entry.key.entity, reject, endpoint, status, attempts)
+        confirmed = None
+        if entry.origins and self._keeping is not None:
+            self._keeping.families[entity].refused(entry)
+            confirmed = partial(self._keeping.families[entity].settled, entry)
+        self._letters.write(record, entry.tickets.values(), entity, reject, endpoint, status, attempts, confirmed)
 
     # Halts
 
@@ -404,11 +453,23 @@ class Service:
             self._settle(self._sender.replies(min(left, LONGEST_WAIT)))
         if self._letters.unconfirmed:
             self._letters.flush(max(1.0, deadline - self._clock()))
+        if self._keeping is not None:
+            self._keeping.commit()
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         """The partitions are another process's, or are read anew."""
         self._taking.forget(partitions)
         self._second.forget(partitions)
+        if self._keeping is not None:
+            self._keeping.forget(partitions)
+
+
+def _mapping(settings: Settings, entity: Entity) -> Mapping:
+    """The mapping of an entity's table; of its own columns only, where other tables feed fields too."""
+    spec, tables = settings.mapping[entity], settings.families.get(entity)
+    if tables is not None:
+        spec = spec._replace(table=spec.table.model_copy(update={"fields": tables[0].sources}))
+    return Mapping(entity, spec, _options(settings, entity))
 
 
 def _options(settings: Settings, entity: Entity) -> Options:

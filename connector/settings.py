@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connector.core import mapping_text
 from connector.core.events import Entity
+from connector.core.family_tables import Member, is_family, members
 from connector.core.mapping_text import Spec
 from connector.errors import ConfigurationError
 
@@ -359,6 +360,12 @@ class Settings(BaseModel):
         example="connector/default_mapping.yaml",
         repr=False,
     )
+    state_dir: str = _setting(
+        "Where rows are kept of tables that make documents together, as a mapping may say: a volume that outlives the "
+        "process. Else nothing is written.",
+        "the path of a folder",
+        "/var/lib/replenit-connector",
+    )
     customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
         "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
     )
@@ -394,11 +401,22 @@ class Settings(BaseModel):
         """The properties of librdkafka that the user set, and the brokers; the group's id is not among them."""
         return {**self.kafka_properties, "bootstrap.servers": self.kafka_bootstrap_servers}
 
-    @property
-    def topics(self) -> dict[Entity, tuple[str, ...]]:
-        """The source topics of each entity that is switched on."""
+    @functools.cached_property
+    def families(self) -> dict[Entity, list[Member]]:
+        """The tables of each entity whose documents are made of several, or of what is kept of one."""
         every = {entity: getattr(self, name) for entity, name in _SOURCES.items()}
-        return {entity: topics for entity, topics in every.items() if topics}
+        return {
+            entity: members(entity, self.mapping[entity], topics)
+            for entity, topics in every.items()
+            if topics and is_family(self.mapping[entity].table)
+        }
+
+    @functools.cached_property
+    def topics(self) -> dict[Entity, tuple[str, ...]]:
+        """The source topics of each entity that is switched on, those of its child and side tables included."""
+        every = {entity: getattr(self, name) for entity, name in _SOURCES.items()}
+        kept = {entity: [topic for table in each for topic in table.topics] for entity, each in self.families.items()}
+        return {entity: tuple(kept.get(entity, topics)) for entity, topics in every.items() if topics}
 
     @property
     def batch_max(self) -> dict[Entity, int]:

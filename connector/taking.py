@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from connector import logs
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from connector.core.doubts import Doubts, Kept
     from connector.core.events import Entity, Partition, Record, Reject
+    from connector.core.families import Told
     from connector.core.intake import Intake, Taken
     from connector.core.offsets import Offsets, Ticket
     from connector.letters import Letters
@@ -70,6 +72,19 @@ class Taking:
         for entity, all_kept, newer in self._doubts.turn(now, full):
             for kept in all_kept:
                 self._take_again(entity, kept, newer, now)
+
+    def assembled(self, entity: Entity, told: Iterable[Told], buried: Callable[[str, int], None]) -> None:
+        """Count what became of families, and write their dead letters. `buried` hears when one is confirmed."""
+        for each in told:
+            if each.reject is not None:
+                confirmed = partial(buried, each.parent, each.version)
+                self._letters.write(each.record, (), entity, each.reject, confirmed=confirmed)
+            elif each.withheld:
+                self._metrics.withheld.labels(entity, each.withheld).inc()
+            if each.retracts:
+                self._metrics.retracted.inc()
+            if each.merged_items:
+                self._metrics.merged_items.labels(entity).inc(each.merged_items)
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """The partitions are another process's, or are read anew."""

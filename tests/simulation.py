@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from connector.adapters.dead_letters import DeadLetter
     from connector.adapters.kafka import Owner
     from connector.core.dispatch import Batch
+    from connector.core.stored import Store
     from connector.settings import Settings
 
 TENANT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -94,6 +95,8 @@ class World:
         self.letters_tried = 0
         self.moved_to: dict[str, int] = {}  # identifiers whose partition is another since their topic has grown
         self.bounds_known_at = 0.0
+        self.compacted = False
+        self.store: Store | None = None
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -191,6 +194,7 @@ class World:
             SimulatedSource(self),
             SimulatedSender(self),
             SimulatedTopic(self),
+            store=self.store,
             metrics=Metrics(),
             clocks=Clocks(lambda: self.now, lambda: self.now),
         )
@@ -423,6 +427,9 @@ class SimulatedSource:
 
     def high_watermark(self, partition: Partition) -> int | None:
         return len(self._world.log[partition])
+
+    def compacted(self, topic: str) -> bool:
+        return self._world.compacted
 
     def partition_count(self, topic: str) -> int:
         return sum(partition.topic == topic for partition in self._world.log)

@@ -21,7 +21,7 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # exported all the same
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined] # exported all the same
 
 from connector import logs
 from connector.core.events import Partition, Record
@@ -222,6 +222,16 @@ class KafkaSource:
             return self._partition_counts[topic]
         except (KafkaException, KeyError) as error:
             raise PlatformError(f"Kafka does not say how many partitions {topic} has") from error
+
+    def compacted(self, topic: str) -> bool:
+        """Whether the topic keeps the newest record of every key. Raises PlatformError if Kafka does not answer."""
+        asked = ConfigResource(ResourceType.TOPIC, topic)
+        try:
+            answer = self._admin.describe_configs([asked], request_timeout=REQUEST_TIMEOUT)[asked]
+            policy = answer.result(REQUEST_TIMEOUT)["cleanup.policy"].value
+        except (KafkaException, KeyError, TimeoutError) as error:
+            raise PlatformError(f"Kafka does not say how {topic} is cleaned up") from error
+        return bool(policy == "compact")
 
     def _count_partitions(self, topics: Iterable[str]) -> None:
         if not self._partition_counts.keys() >= set(topics):

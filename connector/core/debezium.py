@@ -20,6 +20,7 @@ _OPS = {op.value: op for op in Op}
 _OTHER_OPS = {"t": Skip("truncate"), "m": Skip("message")}
 _EMPTY = Skip("empty")
 _WHOLE_BEFORE = ("mysql", "mariadb", "sqlserver")
+_SILENT_CASCADES = ("mysql", "mariadb")
 _TRUE = ("true", True)
 _LIVE = (None, "false", False)  # null under `replace.null.with.default=false`
 _NO_EVENT = FieldError(
@@ -65,6 +66,7 @@ def _change(
         snapshot=source.get("snapshot") not in _LIVE,
         position=_position(connector, source),
         committed_ms=_milliseconds(source.get("ts_ms")),
+        silent_cascades=connector in _SILENT_CASCADES,
     )
 
 

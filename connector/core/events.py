@@ -82,7 +82,8 @@ class ChangeEvent:
     `before` and `after` are None where the message has none. `trusts_before`: `before` is the row as it was, and not
     what PostgreSQL makes up for a delete under REPLICA IDENTITY DEFAULT. `position` orders the events of one partition
     (tuples of one shape compare), None where the source gives none. `committed_ms` is the source's commit time.
-    `tombstone`: a record without a value, which says only that its key is gone.
+    `tombstone`: a record without a value, which says only that its key is gone. `silent_cascades`: the source does not
+    log what a foreign key's cascade does.
     """
 
     record: Record
@@ -95,6 +96,7 @@ class ChangeEvent:
     position: tuple[int | str, ...] | None = None
     committed_ms: int | None = None
     tombstone: bool = False
+    silent_cascades: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ REMEDIES = {
     "truncated": "A table was truncated, which tells no row: mend Replenit, set TRUNCATES to ignore, and start anew.",
     "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
     "unmappable": "Most rows can't be mapped: correct the column that is named, or the way in which Debezium sends it.",
+    "partitions_elsewhere": "Other replicas own some partitions of its tables, whose rows belong together: run one.",
     "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",
 }
 """What to do, by the reason of a halt or a suspension."""
@@ -34,6 +35,7 @@ class SuspendReason(StrEnum):
     REJECTED = "rejected"
     UNMAPPABLE = "unmappable"
     CONSENT_UNKNOWN = "consent_unknown"
+    PARTITIONS_ELSEWHERE = "partitions_elsewhere"
 
 
 @dataclass(slots=True)

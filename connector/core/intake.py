@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from collections.abc import Mapping as Table
 
+    from connector.core.families import Families
     from connector.core.gate import Gate
     from connector.core.mapping import Mapping
     from connector.core.pending import Pending
@@ -61,7 +62,7 @@ class Intake:
 
     `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has; records without a
     key have an order in a single one only. `suppress`: an update that changes nothing of what is sent is settled
-    unseen. `second` hears which keys have changed.
+    unseen. `second` hears which keys have changed. `families`: of the entities that are made of several tables.
     """
 
     def __init__(  # noqa: PLR0913 (what it takes in by)
@@ -75,6 +76,7 @@ class Intake:
         partition_count: Callable[[str], int],
         suppress: bool,
         second: SecondSendings,
+        families: Table[Entity, Families] | None = None,
     ) -> None:
         self._wire = wire
         self._mappings = mappings
@@ -84,6 +86,7 @@ class Intake:
         self._partition_count = partition_count
         self._suppress = suppress
         self._second = second
+        self._families = families or {}
         self._absences = Absences()
         self._refused: dict[tuple[Partition, bytes | None], None] = {}  # whose newest state is a dead letter
         self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
@@ -122,6 +125,9 @@ class Intake:
         if event.op is Op.DELETE and not event.tombstone and not again:
             self._deleted[partition] = record.key
         fresh = not again and self._gate.see(partition, event.position, now)
+        families = self._families.get(self._entities[record.topic])
+        if families is not None:
+            return families.take(event, partition, now, self._newer, passed=self._gate.passed(partition))
         return self._take_event(event, partition, now, fresh=fresh, again=again)
 
     def refused(self, record: Record, partition: Partition, key: Key | None = None) -> None:

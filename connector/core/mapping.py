@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from connector.core import consent, documents
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Reason, Reject
 from connector.core.items import KEYS, merge
 from connector.core.notes import BadValue, Notes
-from connector.core.rules import ABSENT, Filter, Rule, Rules, Said, Unjudged, rules_of
+from connector.core.rules import ABSENT, Filter, Rule, Rules, Said, Seen, Unjudged, rules_of
 from connector.core.values import Kind, unavailable
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Verdict, Withhold
 
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 FILTERED = "filtered"
 """Why a row is withheld that the mapping's `when` does not let through."""
 
-_UNAVAILABLE_REMEDY = (
+UNAVAILABLE_REMEDY = (
     "did not change and is too large for the database's log to repeat it, and no earlier state of the row is at hand: "
     "set the table's REPLICA IDENTITY to FULL, or let Debezium reselect such columns (ReselectColumnsPostProcessor)"
 )
-_WITHHELD = {Entity.ORDERS: "no_items", Entity.PRODUCTS: "no_variants"}
+WITHHELD = {Entity.ORDERS: "no_items", Entity.PRODUCTS: "no_variants"}
 _MOST_PLANS = 64
-_ENOUGH_ROWS = 100  # fewer say little of a column that only some rows have
 _MADE_UP = frozenset({"", "0"})
 _NONE: frozenset[str] = frozenset()
 _NOTHING = re.compile(r"\s*(?:\[\s*\]|null)\s*", re.ASCII)
@@ -65,14 +64,6 @@ class _Plan(NamedTuple):
     part_filter: Filter
 
 
-@dataclass(slots=True)
-class _Seen:
-    """How many rows were seen, and in how many of them a column was absent."""
-
-    rows: int = 0
-    missing: dict[str, int] = field(default_factory=dict)
-
-
 class Mapping:
     """The mapping of one entity's table."""
 
@@ -92,7 +83,7 @@ class Mapping:
         self._elements = listed.elements if listed else ()
         self._withholds = self._list is not None and options.empty == "withhold"
         self._required = documents.required(entity, options.contract) | ({listed.name} if listed else set())
-        self._seen, self._seen_elements = _Seen(), _Seen()
+        self._seen, self._seen_elements = Seen(), Seen()
         self._untyped = self._plan(None)
         self._columns = tuple(self._read(self._untyped))
         self._id_columns = self._untyped.identity.columns
@@ -126,13 +117,8 @@ class Mapping:
     def unseen(self) -> dict[str, int]:
         """Columns that the mapping names, and that none of enough rows had → how many rows there were."""
         prefix = "" if self._list is None or self._list.column is None else f"{self._list.column}[]."
-        return {
-            f"{before}{column}": seen.rows
-            for seen, before in ((self._seen, ""), (self._seen_elements, prefix))
-            if seen.rows >= _ENOUGH_ROWS
-            for column, rows in seen.missing.items()
-            if rows == seen.rows
-        }
+        elements = {f"{prefix}{column}": rows for column, rows in self._seen_elements.unseen().items()}
+        return {self._said.name(column): rows for column, rows in (self._seen.unseen() | elements).items()}
 
     def check(self, upsert: Upsert, filled: Table[str, Any]) -> dict[str, Any] | Reject:
         """The document to send, or why it can't be.
@@ -145,7 +131,7 @@ class Mapping:
             document = {**document, **{name: filled[name] for name in upsert.unavailable if name in filled}}
             if lacking := [name for name in upsert.unavailable & self._required if name not in document]:
                 return Reject(
-                    Reason.UNAVAILABLE, tuple(FieldError(name, _UNAVAILABLE_REMEDY) for name in sorted(lacking))
+                    Reason.UNAVAILABLE, tuple(FieldError(name, UNAVAILABLE_REMEDY) for name in sorted(lacking))
                 )
         wrong = documents.problems(self._entity, document, self._contract)
         return Reject(Reason.INVALID, wrong) if wrong else document
@@ -299,7 +285,7 @@ class Mapping:
     def _judge_empty(self, identifier: str, op: Op, before: Row | None) -> Verdict:
         """What becomes of a row without items or variants: if an update took its last one, it is deleted."""
         emptied = op is Op.UPDATE and not (before is not None and self._holds_nothing(before))
-        return Delete(identifier) if emptied else Withhold(identifier, _WITHHELD[self._entity])
+        return Delete(identifier) if emptied else Withhold(identifier, WITHHELD[self._entity])
 
     def _parts_of(self, plan: _Plan, row: Row) -> list[Table[str, Any]] | None:
         """The elements of the row's list that are sent, unconverted; None if it does not tell.
@@ -353,30 +339,29 @@ class Mapping:
 
     def _upsert(self, identifier: str, before: Row | None, after: Row) -> Verdict:
         notes = Notes()
-        plan = self._plan_of(after.types)
-        self._seen.rows += 1
-        document, untold = plan.rules.convert(after.values, notes, self._seen.missing)
-        if untold and before is not None:
-            again = Rules.of(untold)
-            told, still = again.convert(before.values, notes, {})
-            document |= told
-            untold = [rule for rule in untold if not all(map(before.values.__contains__, rule.columns))] + still
+        document, untold = self.convert(before, after, notes)
         document[self._id_field] = identifier
         if self._consent == "assume":
             document.setdefault(consent.FIELD, True)
+        if notes.errors:
+            return Refused(notes.reject())
+        if self._withholds and document.get(self._list_field) == []:
+            return Withhold(identifier, WITHHELD[self._entity])
+        held = self._held(before) if before is not None and self._list is not None else frozenset()
+        unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
+        return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded)
+
+    def convert(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
+        """The fields that a row feeds, its list's elements converted, and the rules of fields that it does not tell."""
+        plan = self._plan_of(after.types)
+        self._seen.rows += 1
+        was = None if before is None else before.values
+        document, untold = plan.rules.filled(after.values, was, notes, self._seen.missing)
         if self._list is not None:
             parts: list[Any] | None = [after.values] if self._list.row else document.get(self._list_field)
             if parts:
                 document[self._list_field] = self._convert_parts(plan, parts, notes)
-        if notes.errors:
-            unknown = all(reason is Reason.SCALE_UNKNOWN for reason, _ in notes.errors)
-            reason = Reason.SCALE_UNKNOWN if unknown else Reason.UNCONVERTIBLE
-            return _refused(reason, [error for _, error in notes.errors])
-        if self._withholds and document.get(self._list_field) == []:
-            return Withhold(identifier, _WITHHELD[self._entity])
-        held = self._held(before) if before is not None and self._list is not None else frozenset()
-        unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
-        return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded)
+        return document, untold
 
     def _convert_parts(self, plan: _Plan, parts: list[Table[str, Any]], notes: Notes) -> list[dict[str, Any]]:
         errors = notes.errors

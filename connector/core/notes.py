@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from connector.core.events import FieldError, Reason
+from connector.core.events import FieldError, Reason, Reject
 
 _NAMES = {
     type(None): "null",
@@ -39,6 +39,12 @@ class Notes:
     rounded: int = 0
     merged_items: int = 0
     errors: list[tuple[Reason, FieldError]] = field(default_factory=list)
+
+    def reject(self) -> Reject:
+        """The refusal of the row, by what went wrong."""
+        unknown = all(reason is Reason.SCALE_UNKNOWN for reason, _ in self.errors)
+        reason = Reason.SCALE_UNKNOWN if unknown else Reason.UNCONVERTIBLE
+        return Reject(reason, tuple(error for _, error in self.errors))
 
 
 def named(value: object) -> str:

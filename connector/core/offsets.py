@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from connector.core.events import Partition
 
@@ -57,6 +57,8 @@ class Offsets:
     """The offsets of the partitions that this process owns."""
 
     def __init__(self) -> None:
+        self.floor: Callable[[Partition], int | None] = lambda _: None
+        """The first offset that is unsettled although it has no ticket, as it is kept elsewhere."""
         self._tenures: dict[Partition, _Tenure] = {}
         self._epoch = 0
 
@@ -120,6 +122,11 @@ class Offsets:
 
     def committable(self, partition: Partition) -> int | None:
         """Return the offset to commit, None before a position is known."""
+        taken_in, floor = self._tenures[partition].committable(), self.floor(partition)
+        return taken_in if taken_in is None or floor is None else min(taken_in, floor)
+
+    def taken_in(self, partition: Partition) -> int | None:
+        """Return the offset below which no ticket is live, None before a position is known."""
         return self._tenures[partition].committable()
 
     def outstanding(self) -> int:

@@ -7,7 +7,7 @@ An entry *waits* (in a line, put off to a later time, or as a member of a group 
 from __future__ import annotations
 
 from heapq import nlargest, nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from connector.core.entries import QUEUES, Entry, Line
 from connector.core.events import Entity, Partition
@@ -21,14 +21,24 @@ if TYPE_CHECKING:
     from connector.core.states import Change, ItemKey, Key
 
 
+class Origin(Protocol):
+    """Who is told what becomes of entries that were made of families."""
+
+    def delivered(self, entry: Entry) -> None: ...
+    def item_deleted(self, entry: Entry, item: ItemKey) -> None: ...
+    def settled(self, entry: Entry) -> None: ...
+
+
 class Pending:
     """All unfinished work. Tickets are taken and released here, but for those of dead letters under way.
 
-    `removals`: items that an upsert no longer holds are deleted one by one, as far as they are known.
+    `removals`: items that an upsert no longer holds are deleted one by one, as far as they are known. `origins`: of the
+    entities that are kept as families.
     """
 
     def __init__(self, offsets: Offsets, *, removals: bool = True) -> None:
         self._offsets = offsets
+        self.origins: dict[Entity, Origin] = {}
         self._removals = removals
         self._waiting: dict[Key, Entry] = {}
         self._flying: dict[Key, Entry] = {}
@@ -58,12 +68,15 @@ class Pending:
                 snapshot=change.snapshot,
                 created=change.created and not flying,
                 committed_ms=change.committed_ms,
+                origins=dict([change.origin]) if change.origin is not None else {},
             )
             self._cover(entry, change)
             self._wait(entry)
         return True
 
     def _merge(self, waiting: Entry, change: Change) -> None:
+        if change.origin is not None:
+            waiting.origins[change.origin[0]] = change.origin[1]
         unsent = waiting.created and (change.state == GONE or change.state.retracts)
         state = combine(waiting.state, change.state, change.key.entity, removals=self._removals)
         if state.nothing and waiting.exposed:  # what must not be sent may be there: take it back
@@ -84,7 +97,8 @@ class Pending:
     def _cover(self, entry: Entry, change: Change) -> None:
         partition = change.partition
         if change.repeated:
-            entry.tickets[partition] = self._offsets.token(partition)
+            for each in (partition, *change.others):
+                entry.tickets[each] = self._offsets.token(each)
         elif partition not in entry.tickets or not entry.tickets[partition].holds:
             entry.tickets[partition] = self._offsets.hold(partition, change.record.offset)
 
@@ -211,6 +225,8 @@ class Pending:
     def delivered(self, entry: Entry) -> bool:
         """The request for the entry's first debt succeeded; False if more is owed."""
         state = entry.state
+        if entry.origins:
+            self.origins[entry.key.entity].delivered(entry)
         rest = NOTHING
         if state.delete:
             rest = State(document=state.document)
@@ -220,6 +236,8 @@ class Pending:
 
     def item_deleted(self, entry: Entry, item: ItemKey) -> bool:
         """One stale item is gone; False if more is owed."""
+        if entry.origins:
+            self.origins[entry.key.entity].item_deleted(entry, item)
         return self._paid(entry, State(stale=entry.state.stale - {item}))
 
     def _paid(self, entry: Entry, rest: State) -> bool:
@@ -289,6 +307,8 @@ class Pending:
 
     def release(self, entry: Entry) -> None:
         """Release the tickets of an entry that is settled."""
+        if entry.origins:
+            self.origins[entry.key.entity].settled(entry)
         for ticket in entry.tickets.values():
             self._offsets.release(ticket)
 
@@ -326,6 +346,7 @@ class Pending:
         waiting.not_before = max(waiting.not_before, older.not_before)
         waiting.locked_until = max(waiting.locked_until, older.locked_until)
         waiting.committed_ms = older.committed_ms or waiting.committed_ms
+        waiting.origins = {**older.origins, **waiting.origins}
         for partition, ticket in older.tickets.items():
             newer = waiting.tickets.get(partition)
             waiting.tickets[partition] = ticket if newer is None else min(ticket, newer)
@@ -389,7 +410,18 @@ class Pending:
             for partition in gone & entry.tickets.keys():
                 del entry.tickets[partition]
             if not entry.tickets and self._waiting.get(entry.key) is entry:
+                entry.origins.clear()  # they are not settled
                 self._discard(entry)
+
+    def drop_waiting(self, entity: Entity) -> None:
+        """Drop what waits of an entity that is kept as families: it will be made anew."""
+        for entry in [entry for key, entry in self._waiting.items() if key.entity is entity]:
+            entry.origins.clear()
+            self._discard(entry)
+        for key, entry in self._flying.items():
+            if key.entity is entity:
+                entry.origins.clear()
+                entry.tickets.clear()
 
     def flying(self, partition: Partition) -> bool:
         """Whether a request in flight carries something of the partition."""

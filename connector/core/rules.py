@@ -5,6 +5,7 @@ A rule is made once for each shape of row that comes, and then run for every row
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -31,6 +32,7 @@ ABSENT = object()
 """Stands for a column that a row does not have, which is not NULL."""
 
 _SCALARS = frozenset({bool, int, float})
+_ENOUGH_ROWS = 100  # fewer say little of a column that only some rows have
 
 
 class Said(NamedTuple):
@@ -44,7 +46,11 @@ class Said(NamedTuple):
 
     def column(self, name: str) -> str:
         """How an error names a column."""
-        return f"column {self.table}.{name}" if self.table else f"column {name}"
+        return f"column {self.name(name)}"
+
+    def name(self, column: str) -> str:
+        """The column's name with its table's."""
+        return f"{self.table}.{column}" if self.table else column
 
     def line(self, *path: str) -> str:
         """Where the mapping says it, as the end of a sentence."""
@@ -156,6 +162,17 @@ class Rules:
             self._compose(row, notes, missing, document, untold)
         return document, untold
 
+    def filled(
+        self, row: Mapping[str, Any], before: Mapping[str, Any] | None, notes: Notes, missing: dict[str, int]
+    ) -> tuple[dict[str, Any], list[Rule]]:
+        """As `convert`; what the row does not tell is taken from a trustworthy image of it as it was."""
+        document, untold = self.convert(row, notes, missing)
+        if untold and before is not None:
+            told, still = Rules.of(untold).convert(before, notes, {})
+            document |= told
+            untold = [rule for rule in untold if not all(map(before.__contains__, rule.columns))] + still
+        return document, untold
+
     def _compose(  # what `convert` does, for templates
         self,
         row: Mapping[str, Any],
@@ -248,6 +265,20 @@ def _rule(  # noqa: PLR0913 (as `rules_of`)
         columns=columns,
         compose=None if template is None else template_of(source, described),
     )
+
+
+@dataclass(slots=True)
+class Seen:
+    """How many rows were seen, and in how many of them a column was absent."""
+
+    rows: int = 0
+    missing: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def unseen(self) -> dict[str, int]:
+        """The columns that none of enough rows had → how many rows there were."""
+        if self.rows < _ENOUGH_ROWS:
+            return {}
+        return {column: self.rows for column, rows in self.missing.items() if rows == self.rows}
 
 
 # Filters

@@ -48,6 +48,12 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
     return [(text, name) for text, name, _, _ in parts]
 
 
+def template_of_columns(template: str, prefix: str) -> str:
+    """The template with its columns' names without the prefix."""
+    escaped = [(text.replace("{", "{{").replace("}", "}}"), name) for text, name in template_parts(template)]
+    return "".join(text if name is None else f"{text}{{{name.removeprefix(prefix)}}}" for text, name in escaped)
+
+
 def _template(template: str) -> str:
     if not columns_of(template):
         raise ValueError("names no column; expected {column} in it, or `constant` instead of `template`")

@@ -71,7 +71,8 @@ class Change(NamedTuple):
     """A row event that the mapping has understood: the new state of a key, and the record that said so.
 
     `created`: the row is new, and nothing of it can have been sent before, by this process or another. `repeated`: the
-    state was sent before, and its record is settled.
+    record holds no offset back: the state was sent before, or it is kept on disk. `others`: partitions whose loss ends
+    the work too. `origin`: the family that it was made of, and its version.
     """
 
     key: Key
@@ -82,3 +83,5 @@ class Change(NamedTuple):
     created: bool = False
     committed_ms: int | None = None
     repeated: bool = False
+    others: tuple[Partition, ...] = ()
+    origin: tuple[str, int] | None = None

@@ -1,0 +1,166 @@
+"""From the rows of a family to its document: what should be at Replenit of it, by what is kept now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector.core import consent, documents
+from connector.core.events import Entity, FieldError, Reason, Reject
+from connector.core.family_tables import Body, Role, fed, listed_of
+from connector.core.items import KEYS, merge
+from connector.core.mapping import UNAVAILABLE_REMEDY, WITHHELD
+from connector.core.notes import Notes
+from connector.core.stored import There
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from connector.core.family_tables import Reader
+    from connector.core.mapping import Options
+    from connector.core.mapping_text import Spec
+    from connector.core.states import ItemKey
+    from connector.core.stored import Family, Store
+
+INCOMPLETE = "incomplete"
+"""Why a family is withheld of which a row is missing without which the API would refuse it, or could not be read."""
+
+_MOST_ITEMS = 10_000
+
+
+class Send(NamedTuple):
+    """The document as it should be there. `retracts`: it takes a consent back, and holds nothing else."""
+
+    id: str
+    document: dict[str, Any]
+    retracts: bool = False
+    merged_items: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Nothing of the family should be there. `emptied`: its last item has gone, which may be for a moment."""
+
+    emptied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Nothing is to be sent, and that is no error. `reason`: a label of the metrics, "" where there is no document."""
+
+    reason: str
+
+
+Judged = Send | Remove | Keep | Reject
+
+
+class _Untellable(Exception):  # noqa: N818 (it names what the family is)
+    """A row of the family could not be read, or is missing."""
+
+
+class Assembly:
+    """Makes the documents of one entity. `readers`: those of its tables, the root's first."""
+
+    def __init__(self, entity: Entity, spec: Spec, readers: Sequence[Reader], options: Options, store: Store) -> None:
+        self._entity = entity
+        self._store = store
+        self._contract = options.contract
+        self._policy: consent.Policy = options.consent if entity is Entity.CUSTOMERS else "forward"
+        fields = documents.FIELDS[entity]
+        self._id_field = fields[0].name
+        listed = listed_of(spec.table)
+        self._list_field = next((field.name for field in fields if field.elements), "") if listed else ""
+        self._withholds = listed is not None and options.empty == "withhold"
+        self._required = documents.required(entity, options.contract)
+        self._part_required = documents.required(entity, options.contract, self._list_field) if listed else frozenset()
+        self._root = readers[0]
+        self._child = next((reader for reader in readers if reader.member.role is Role.CHILD), None)
+        self._sides = [reader for reader in readers if reader.member.role is Role.ROOT_SIDE]
+        self._part_sides = [reader for reader in readers if reader.member.role is Role.CHILD_SIDE]
+
+    def judge(self, parent: str, family: Family | None) -> Judged:
+        """What should be at Replenit of the family."""
+        there = There.NOTHING if family is None else family.there
+        root = self._body(self._root, parent)
+        if root is None or root.moved:
+            return Remove() if there else Keep("")
+        try:
+            document, untold = self._with_sides(self._sides, parent, root, self._required)
+            identifier = str(document[self._id_field])
+            if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), there)) is not None:
+                return verdict
+            notes = Notes()
+            if self._child is not None:
+                document[self._list_field] = self._parts(parent, untold, notes)
+        except _Untellable:
+            return Keep(INCOMPLETE)
+        if self._withholds and document.get(self._list_field) == []:
+            return Remove(emptied=True) if there else Keep(WITHHELD[self._entity])
+        return self._checked(identifier, document, untold, notes)
+
+    def id_of(self, root: Body) -> str:
+        """The id of the document of a root row."""
+        return str(root.fields[self._id_field])
+
+    def key_of(self, part: Mapping[str, Any]) -> ItemKey | None:
+        """What names an item or a variant within its document; None where it lacks that."""
+        names = KEYS.get(self._entity, ())
+        return tuple(str(part[name]) for name in names) if all(part.get(name) for name in names) else None
+
+    def keys_of(self, document: Mapping[str, Any]) -> frozenset[ItemKey]:
+        """The keys of the document's items."""
+        parts = document.get(self._list_field) or ()
+        return frozenset(key for part in parts if (key := self.key_of(part)) is not None)
+
+    def _body(self, reader: Reader, key: str) -> Body | None:
+        row = self._store.row(reader.member.number, key)
+        return None if row is None or not row.body else Body.decode(row.body)
+
+    def _with_sides(
+        self, sides: Sequence[Reader], parent: str, body: Body, required: frozenset[str]
+    ) -> tuple[dict[str, Any], set[str]]:
+        """The fields of a row and of its side rows. Raises _Untellable."""
+        if body.bad:
+            raise _Untellable
+        fields, untold = dict(body.fields), set(body.untold)
+        for side in sides:
+            rows = self._store.children(side.member.number, parent, 1)
+            if rows:
+                beside = Body.decode(rows[0][1].body)
+                if beside.bad:
+                    raise _Untellable
+                fields |= beside.fields
+                untold.update(beside.untold)
+            elif not required.isdisjoint(fed(side.rules)):
+                raise _Untellable
+        return fields, untold
+
+    def _parts(self, parent: str, untold: set[str], notes: Notes) -> list[dict[str, Any]]:
+        """The items or variants, from their rows. Raises _Untellable."""
+        assert self._child is not None
+        parts = []
+        for key, row in self._store.children(self._child.member.number, parent, _MOST_ITEMS):
+            part, lacking = self._with_sides(self._part_sides, key, Body.decode(row.body), self._part_required)
+            if not self._part_required.isdisjoint(lacking):
+                untold.add(self._list_field)
+            parts.append(part)
+        return merge(parts, notes) if self._entity is Entity.ORDERS else parts
+
+    def _judge_consent(self, identifier: str, given: bool | None, there: There) -> Judged | None:  # noqa: FBT001 (a field)
+        """None: the customer may be sent."""
+        if self._policy == "forward" or given or (given is None and self._policy == "assume"):
+            return None
+        if there is There.DOCUMENT:
+            return Send(identifier, {self._id_field: identifier, consent.FIELD: False}, retracts=True)
+        return Keep(consent.UNKNOWN if given is None else consent.NO_CONSENT)
+
+    def _checked(self, identifier: str, document: dict[str, Any], untold: set[str], notes: Notes) -> Judged:
+        if self._policy == "assume":
+            document.setdefault(consent.FIELD, True)
+        required = self._required | ({self._list_field} if self._list_field else set())
+        if lacking := sorted(untold & required):
+            return Reject(Reason.UNAVAILABLE, tuple(FieldError(name, UNAVAILABLE_REMEDY) for name in lacking))
+        wrong = documents.problems(self._entity, document, self._contract)
+        if wrong:
+            return Reject(Reason.INVALID, wrong)
+        return Send(identifier, document, merged_items=notes.merged_items)

@@ -1,0 +1,367 @@
+"""The tables that a mapping names for one entity, and what is kept of each of their rows.
+
+The root table's row makes the document; a child table's rows its items or variants; a side table has at most one row
+for each row of the root or of the child. What a row gives is converted at once, by the rules of its own table, and what
+is kept are fields of the API.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from pydantic_core import from_json, to_json
+
+from connector.core import documents
+from connector.core.events import FieldError, Op, Reason, Reject, Row
+from connector.core.mapping_file import Listed
+from connector.core.notes import BadValue, Notes
+from connector.core.rules import Filter, Rule, Rules, Said, Seen, Unjudged, rules_of
+from connector.core.sources import Source, template_of_columns
+from connector.core.values import Kind, converter, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from connector.core.documents import DocumentField
+    from connector.core.events import ChangeEvent, ColumnType, Entity
+    from connector.core.mapping_file import Child, Root, Side, When
+    from connector.core.mapping_text import Spec
+
+_MOST_PLANS = 64
+_IDENTIFIER = Kind.IDENTIFIER
+_MADE_UP = ("", "0")
+
+
+class Role(Enum):
+    """What a table is to the documents of its entity."""
+
+    ROOT = auto()
+    CHILD = auto()
+    ROOT_SIDE = auto()
+    CHILD_SIDE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A table of a family. `number` names it in the store.
+
+    `sources`: for each of `fields` what feeds it from this table, or None. `lines`: where the mapping says so.
+    """
+
+    number: int
+    role: Role
+    name: str
+    topics: tuple[str, ...]
+    primary_key: tuple[str, ...] | None
+    foreign_key: tuple[str, ...]
+    when: When | None
+    sources: object
+    fields: tuple[DocumentField, ...]
+    said: Said
+    sources_path: tuple[str, ...]
+    when_path: tuple[str, ...]
+
+
+def is_family(root: Root) -> bool:
+    """Whether the entity's documents are made of rows that must be kept."""
+    listed = listed_of(root)
+    return bool(root.side_tables or root.keep or (listed is not None and listed.table is not None))
+
+
+def listed_of(root: Root) -> Listed | None:
+    """What the mapping says of the entity's list of items or variants."""
+    return next(
+        (found for name in type(root.fields).model_fields if isinstance(found := getattr(root.fields, name), Listed)),
+        None,
+    )
+
+
+def members(entity: Entity, spec: Spec, root_topics: Sequence[str]) -> list[Member]:
+    """The tables of an entity, the root first. `root_topics`: where the root's rows are; siblings lie beside them."""
+    root, fields = spec.table, documents.FIELDS[entity]
+    found: list[Member] = []
+
+    def add(role: Role, name: str, table: Any, level: _Level, at: tuple[str, ...]) -> None:  # noqa: ANN401 (of the format)
+        side = role in (Role.ROOT_SIDE, Role.CHILD_SIDE)
+        sources = (
+            _of_side(name, level.sources, level.fields) if side else _own(level.sources, level.fields, level.sides)
+        )
+        found.append(
+            Member(
+                number=len(found),
+                role=role,
+                name=name,
+                topics=tuple(root_topics) if role is Role.ROOT else topics_of(table, root, root_topics),
+                primary_key=table.primary_key,
+                foreign_key=() if role is Role.ROOT else table.foreign_key,
+                when=table.when,
+                sources=sources,
+                fields=level.fields,
+                said=Said(table.table or "", spec.lines),
+                sources_path=level.at,
+                when_path=(*at, "when"),
+            )
+        )
+        for inner, sided in ({} if side else level.sides).items():
+            role_of = Role.ROOT_SIDE if role is Role.ROOT else Role.CHILD_SIDE
+            add(role_of, inner, sided, level, (*at, "side_tables", inner))
+
+    add(Role.ROOT, "", root, _Level(root.fields, fields, root.side_tables or {}, ("fields",)), ())
+    listed = listed_of(root)
+    if listed is not None and listed.table is not None:
+        field = next(each for each in fields if each.kind is Kind.OBJECTS)
+        at = ("fields", field.name)
+        level = _Level(listed.fields, field.elements, listed.side_tables or {}, (*at, "fields"))
+        add(Role.CHILD, listed.table, listed, level, at)
+    return found
+
+
+class _Level(NamedTuple):
+    """The root's fields, or those of its list: what feeds them, and from which side tables."""
+
+    sources: object
+    fields: tuple[DocumentField, ...]
+    sides: Mapping[str, Side]
+    at: tuple[str, ...]
+
+
+def topics_of(child: Child, root: Root, root_topics: Sequence[str]) -> tuple[str, ...]:
+    """The topics of a child or side table: those that the mapping names, else the siblings of the root's."""
+    if child.topic is not None:
+        return child.topic
+    siblings = []
+    for topic in root_topics:
+        parent = root.table or topic.rpartition(".")[2]
+        siblings.append(f"{topic.removesuffix(parent)}{child.table}")
+    return tuple(dict.fromkeys(siblings))
+
+
+def _own(sources: object, fields: Sequence[DocumentField], sides: Collection[str]) -> object:
+    """The sources of the table's own columns."""
+    return SimpleNamespace(
+        **{
+            field.name: source if source is None or not _side_of(source, sides) else None
+            for field in fields
+            for source in [getattr(sources, field.name)]
+        }
+    )
+
+
+def _of_side(name: str, sources: object, fields: Sequence[DocumentField]) -> object:
+    """The sources of a side table's columns, by their names in that table."""
+    own: dict[str, Source | None] = {}
+    for field in fields:
+        source = getattr(sources, field.name)
+        own[field.name] = _without(source, name) if source is not None and _side_of(source, (name,)) else None
+    return SimpleNamespace(**own)
+
+
+def _side_of(source: object, sides: Collection[str]) -> str:
+    """The side table of a source's columns; "" if they are the table's own."""
+    if not isinstance(source, Source) or not source.columns:
+        return ""
+    prefix, dot, _ = source.columns[0].partition(".")
+    return prefix if dot and prefix in sides else ""
+
+
+def _without(source: Source, name: str) -> Source:
+    """The source with the columns' own names."""
+    if source.column is not None:
+        return source.model_copy(update={"column": source.column.removeprefix(f"{name}.")})
+    return source.model_copy(update={"template": template_of_columns(source.get("template"), f"{name}.")})
+
+
+# What is kept of a row
+
+
+class Body(NamedTuple):
+    """What is kept of a row: fields of the API, and those of them whose value was never told.
+
+    `bad`: the row could not be converted, so its family is not sent. `moved`: it is what a row of another key held,
+    kept until that row's own event under the new key comes.
+    """
+
+    fields: dict[str, Any]
+    untold: tuple[str, ...] = ()
+    bad: bool = False
+    moved: bool = False
+
+    def encode(self) -> bytes:
+        rest = [list(self.untold), self.bad, self.moved]
+        return to_json([self.fields, *rest] if any(rest) else [self.fields])
+
+    @classmethod
+    def decode(cls, body: bytes) -> Body:
+        fields, *rest = from_json(body)
+        if not rest:
+            return cls(fields)
+        untold, bad, moved = rest
+        return cls(fields, tuple(untold), bad, moved)
+
+
+class Read(NamedTuple):
+    """What an event says of a row. `parent`: whose it is, None where it is nobody's. `body`: None if it is gone.
+
+    `rounded` and `merged_items`: for counting. `reject`: it could not be converted.
+    """
+
+    key: str
+    parent: str | None
+    body: Body | None
+    rounded: int = 0
+    merged_items: int = 0
+    reject: Reject | None = None
+
+
+class _Plan(NamedTuple):
+    rules: Rules
+    filter: Filter
+
+
+class Convert(Protocol):
+    """Gives the fields that a row feeds, and the rules of those that it does not tell."""
+
+    def __call__(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]: ...
+
+
+class Reader:
+    """Reads the rows of one table. `convert`: what converts them, where it is more than the rules of the columns."""
+
+    def __init__(self, member: Member, *, nulls: bool, convert: Convert | None = None) -> None:
+        self.member = member
+        self._nulls = nulls
+        self._plans: dict[int, tuple[object, _Plan]] = {}
+        self._untyped = self._plan(None)
+        self._convert = convert or self._by_rules
+        self._seen = Seen()
+
+    def read(self, event: ChangeEvent, key: str, kept: Mapping[str, Any]) -> Read:
+        """What the event says of the row. `kept`: fields that were kept of it, for those that it does not tell.
+
+        Raises BadValue where its parent can't be told.
+        """
+        after = event.after
+        if after is None:
+            return Read(key, None, None)
+        parent = "" if self.member.role is Role.ROOT else self.parent(after)
+        before = event.before if event.trusts_before else None
+        filtered = self._plan_of(after).filter
+        try:
+            if filtered and not filtered.passes(_filled(after.values, before, filtered)):
+                return Read(key, None, None)
+        except Unjudged as unjudged:
+            return Read(key, parent, Body({}, bad=True), reject=Reject(unjudged.reason, (unjudged.error,)))
+        notes = Notes()
+        fields, untold = self._convert(before, after, notes)
+        if notes.errors:
+            return Read(key, parent, Body({}, bad=True), reject=notes.reject())
+        fields |= {rule.field: kept[rule.field] for rule in untold if rule.field in kept}
+        lacking = tuple(rule.field for rule in untold if rule.field not in kept)
+        return Read(key, parent, Body(fields, lacking), notes.rounded, notes.merged_items)
+
+    def _by_rules(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
+        self._seen.rows += 1
+        rules = self._plan_of(after).rules
+        return rules.filled(after.values, None if before is None else before.values, notes, self._seen.missing)
+
+    def unseen(self) -> dict[str, int]:
+        """Columns that the mapping names, and that none of enough rows had → how many rows there were."""
+        return {self.member.said.name(column): rows for column, rows in self._seen.unseen().items()}
+
+    # Names of rows
+
+    def key(self, event: ChangeEvent) -> str:
+        """What names the row: its primary key. Raises BadValue."""
+        primary = self.member.primary_key
+        row = event.after or event.before
+        if primary is None or (event.key is not None and event.key.values.keys() == set(primary)):
+            if event.key is None or not event.key.values:
+                raise BadValue("is missing; expected the row's key", Reason.NO_KEY, remedy=_KEY_REMEDY)
+            columns = primary or tuple(sorted(event.key.values))
+            key = self._text(event.key, columns)
+        elif row is None:
+            raise BadValue("does not name the row; expected its primary key", Reason.NO_KEY, remedy=_KEY_REMEDY)
+        else:
+            columns = primary
+            key = self._text(row, columns)
+        if event.op is Op.DELETE and len(columns) == 1 and key in _MADE_UP:
+            raise BadValue(
+                "holds the empty value that PostgreSQL makes up for what it does not log; expected the row's own key",
+                Reason.FABRICATED_ID,
+                remedy="name the table's primary_key in the mapping, or set the table's REPLICA IDENTITY to FULL",
+            )
+        return key
+
+    def key_of(self, values: Mapping[str, Any]) -> str | None:
+        """The key that a header of Debezium tells; None if it can't be told."""
+        try:
+            return self._text(Row(values), self.member.primary_key or tuple(sorted(values)))
+        except BadValue:
+            return None
+
+    def parent(self, row: Row) -> str | None:
+        """Whose row it is; None where its foreign key is NULL. Raises BadValue."""
+        if any(row.values.get(column, "") is None for column in self.member.foreign_key):
+            return None
+        return self._text(row, self.member.foreign_key)
+
+    def _text(self, row: Row, columns: Sequence[str]) -> str:
+        """One identifier as it is, several as a JSON list."""
+        texts = []
+        for column in columns:
+            value = row.values.get(column)
+            label = self.member.said.column(column)
+            if value is None or unavailable(value):
+                raise BadValue(
+                    f"{label} is NULL or not told; expected the key of a row", Reason.NO_KEY, remedy=_KEY_REMEDY
+                )
+            described = (row.types or {}).get(column)
+            text: str = value if type(value) is str else converter(_IDENTIFIER, described).convert(value, Notes())
+            texts.append(text)
+        return texts[0] if len(texts) == 1 else json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+
+    # Plans
+
+    def _plan(self, types: Mapping[str, ColumnType] | None) -> _Plan:
+        member = self.member
+        rules = rules_of(member.sources, member.fields, types, member.said, member.sources_path, nulls=self._nulls)
+        return _Plan(rules, Filter(member.when, types, member.said, member.when_path))
+
+    def _plan_of(self, row: Row) -> _Plan:
+        if row.types is None:
+            return self._untyped
+        known = self._plans.get(id(row.types))
+        if known is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            known = self._plans[id(row.types)] = (row.types, self._plan(row.types))
+        return known[1]
+
+    @property
+    def rules(self) -> Rules:
+        """The rules for rows of which the message says nothing more."""
+        return self._untyped.rules
+
+
+_KEY_REMEDY = "let the message key be the table's primary key, or name it as primary_key in the mapping"
+
+
+def _filled(values: Mapping[str, Any], before: Row | None, filtered: Filter) -> Mapping[str, Any]:
+    test = filtered.untold(values) if before is not None else None
+    return values if test is None or before is None else {**values, test.column: before.values.get(test.column)}
+
+
+def fed(rules: Rules) -> Iterator[str]:
+    """The fields that the rules feed."""
+    for rule in (*rules.rules, *rules.templates):
+        yield rule.field
+    yield from rules.constants
+
+
+def bad_name(bad: BadValue) -> Reject:
+    """The refusal of a row that can't be named."""
+    return Reject(bad.reason, (FieldError("", bad.problem),))

@@ -1,0 +1,135 @@
+"""What is kept on disk, between the loop and Kafka: where a partition is read from, what is committed, who owns all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from connector import logs
+from connector.core.entries import Lane
+from connector.core.halts import SuspendReason
+from connector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from connector.adapters.kafka import Bounds
+    from connector.core.entries import Entry
+    from connector.core.events import Entity, Partition
+    from connector.core.families import Families, Told
+    from connector.core.offsets import Offsets
+    from connector.core.stored import Store
+    from connector.core.suspensions import Suspensions
+
+_LOG = logs.get("keeping")
+
+
+class Topics(Protocol):
+    """What is asked of Kafka."""
+
+    def partition_count(self, topic: str) -> int: ...
+    def compacted(self, topic: str) -> bool: ...
+
+
+class Keeping:
+    """The families of all entities that have some, over one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        families: Mapping[Entity, Families],
+        offsets: Offsets,
+        suspensions: Suspensions,
+        kafka: Topics,
+    ) -> None:
+        self.families = families
+        self._store = store
+        self._offsets = offsets
+        self._suspensions = suspensions
+        self._kafka = kafka
+        self._entities = {topic: entity for entity, each in families.items() for topic in each.topics}
+        self._placed: set[Partition] = set()
+        self._whole: set[Entity] = set()
+        offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
+
+    def keeps(self, partition: Partition) -> bool:
+        """Whether what is read from the partition is kept."""
+        return partition.topic in self._entities
+
+    def place(self, partition: Partition, bounds: Bounds) -> int:
+        """Where to read a partition from, which is this process's now.
+
+        Raises ConfigurationError where the store lacks what the topic no longer holds.
+        """
+        known = self._store.progress().get(partition)
+        committed = bounds.committed
+        self._placed.add(partition)
+        families = self.families[self._entities[partition.topic]]
+        if known is not None and known > bounds.high:  # the topic is another one of that name
+            self._store.rewind(partition, bounds.low)
+            return bounds.low
+        start = bounds.low if known is None else known
+        lacking = bounds.low > 0 if known is None else known < bounds.low
+        if committed is not None and start < committed:
+            if lacking and not self._kafka.compacted(partition.topic):
+                raise ConfigurationError([_cannot_refill(partition)])
+            families.refill(partition, committed)
+            _LOG.warning(
+                "store_refilled",
+                f"{partition} is read again from offset {max(start, bounds.low)}: the store in STATE_DIR does not hold "
+                f"its rows. What was settled before offset {committed} is not sent again.",
+                partition=str(partition),
+                start=max(start, bounds.low),
+                settled=committed,
+            )
+        return max(start, bounds.low)
+
+    def whole(self, entity: Entity, now: float) -> bool:
+        """Whether the entity may be sent: one without families, or one of which this process owns every partition."""
+        families = self.families.get(entity)
+        if families is None or entity in self._whole:
+            return True
+        owned = {partition for partition in self._placed if partition.topic in families.topics}
+        lane = Lane(entity.value)
+        if len(owned) == sum(map(self._kafka.partition_count, families.topics)):
+            self._whole.add(entity)
+            self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)
+            return True
+        self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
+        return False
+
+    def turn(self, entity: Entity, now: float) -> list[Told]:
+        """Assemble what is due of an entity that may be sent."""
+        families = self.families.get(entity)
+        return families.turn(now) if families is not None and entity in self._whole else []
+
+    def leaving(self, entries: Iterable[Entry]) -> None:
+        """A request is about to leave with these entries: what it may leave there is made durable first."""
+        kept = [entry for entry in entries if entry.origins]
+        for entry in kept:
+            self.families[entry.key.entity].leaving(entry)
+        if kept:
+            self._store.commit()
+
+    def commit(self) -> None:
+        """Make durable what the loop has done, before Kafka hears of it."""
+        for partition in self._placed:
+            position = self._offsets.taken_in(partition)
+            if position is not None:
+                self._store.advance(partition, position)
+        self._store.commit()
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """The partitions are another process's, or are read anew."""
+        for partition in partitions:
+            if self.keeps(partition):
+                entity = self._entities[partition.topic]
+                self._placed.discard(partition)
+                self._whole.discard(entity)
+                self.families[entity].forget()
+
+
+def _cannot_refill(partition: Partition) -> str:
+    return (
+        f"STATE_DIR: has no store with the rows of {partition.topic}, and the topic lacks some by now; the folder that "
+        "the connector had before, or a new snapshot under a new topic and KAFKA_GROUP_ID; e.g. one volume for ever"
+    )
