@@ -35,6 +35,8 @@ EVENTS = {
     "gate_opened": "A lane has read up to the high watermark and may send.",
     "rewound": "A partition is read again from an earlier offset: truncated, or another topic of that name.",
     "retention_gap": "Records were deleted from a topic before they were read.",
+    "store_begun_anew": "What was kept on disk is made anew from the topics.",
+    "store_refilled": "A partition is read again, since the store on disk does not hold its rows.",
     "paused": "So much waits that an entity's topics pause.",
     "resumed": "Topics that paused go on.",
     "kafka_error": "Kafka reported an error that it recovers from by itself.",

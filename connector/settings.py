@@ -187,7 +187,8 @@ def _mapping(text: str, info: ValidationInfo) -> dict[Entity, Spec]:
         return default_mapping()
     specs = mapping_text.read(text, info.data.get("contract", "lenient"))
     if isinstance(specs, dict):
-        specs = list(_unlike_topics(specs, info.data)) or specs
+        checks = (_unlike_topics, _same_topics, _without_consent)
+        specs = [mistake for check in checks for mistake in check(specs, info.data)] or specs
     if isinstance(specs, list):
         raise MappingMistakesError(specs)
     return specs
@@ -205,6 +206,30 @@ def _unlike_topics(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Ite
             if topic != table and not topic.endswith(f".{table}"):
                 line = spec.lines["table",]
                 yield f"line {line}: {entity}.table is {table}, and {name.upper()} names {topic}; let them be the same"
+
+
+def _same_topics(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
+    """Each topic holds the rows of one table."""
+    seen: dict[str, str] = {}
+    for entity, name in _SOURCES.items():
+        topics = data.get(name, ())
+        spec = specs.get(entity)
+        for table in members(entity, spec, topics) if spec and topics else ():
+            for topic in table.topics:
+                if topic in seen:
+                    yield f"reads {topic} as {table.name or entity} and as {seen[topic]}; expected one of them"
+                seen[topic] = table.name or entity.value
+
+
+def _without_consent(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
+    spec = specs.get(Entity.CUSTOMERS)
+    enforced = data.get("consent_policy") == "enforce" and data.get("topic_customers")
+    if spec is not None and enforced and spec.table.fields.GdprOptin is None:
+        line = spec.lines["fields",]
+        yield (
+            f"line {line}: customers.fields has no source for GdprOptin, and CONSENT_POLICY is enforce: nobody would "
+            "be sent; add the column that tells the consent, or choose another policy"
+        )
 
 
 @functools.cache
@@ -352,20 +377,6 @@ class Settings(BaseModel):
     truncates: Annotated[Literal["ignore", "halt"], _ANY_CASE] = _choice(
         "What happens when a table is truncated, which tells no row.", "ignore", "halt"
     )
-    mapping: Annotated[dict[Entity, Spec], BeforeValidator(_mapping)] = _setting(
-        "From which tables and columns documents are made. Unset: from columns that are named as the API's fields, in "
-        "snake_case.",
-        "the path of a mapping file; or MAPPING, its text",
-        "",
-        example="connector/default_mapping.yaml",
-        repr=False,
-    )
-    state_dir: str = _setting(
-        "Where rows are kept of tables that make documents together, as a mapping may say: a volume that outlives the "
-        "process. Else nothing is written.",
-        "the path of a folder",
-        "/var/lib/replenit-connector",
-    )
     customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
         "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
     )
@@ -381,6 +392,20 @@ class Settings(BaseModel):
         "enforce",
         "forward",
         "assume",
+    )
+    mapping: Annotated[dict[Entity, Spec], BeforeValidator(_mapping)] = _setting(
+        "From which tables and columns documents are made. Unset: from columns that are named as the API's fields, in "
+        "snake_case.",
+        "the path of a mapping file; or MAPPING, its text",
+        "",
+        example="connector/default_mapping.yaml",
+        repr=False,
+    )
+    state_dir: str = _setting(
+        "Where rows are kept of tables that make documents together, as a mapping may say: a volume that outlives the "
+        "process. Else nothing is written.",
+        "the path of a folder",
+        "/var/lib/replenit-connector",
     )
     log_level: Annotated[Literal["info", "debug", "warning", "error"], _ANY_CASE] = _choice(
         "The least level that is logged.", "info", "debug", "warning", "error"

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector import __version__, logs
@@ -18,7 +20,10 @@ from connector.adapters.dead_letters import DeadLetterTopic
 from connector.adapters.kafka import KafkaSource
 from connector.adapters.registry import Access, Registry
 from connector.adapters.sender import Sender
+from connector.adapters.state_folder import Fate
 from connector.adapters.status import Pages, StatusServer
+from connector.adapters.store import open_store
+from connector.core.family_tables import KEPT_FORMAT
 from connector.metrics import Metrics
 from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from connector.core.stored import Store
     from connector.ownership import Source
 
 _LOG = logs.get("run")
@@ -92,6 +98,7 @@ def build(
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
         _registry(settings, stack),
+        _store(settings, stack),
         metrics=metrics,
         clocks=clocks or Clocks(time.monotonic, time.time),
     )
@@ -110,6 +117,31 @@ def _registry(settings: Settings, stack: ExitStack) -> Registry | None:
     )
     stack.callback(registry.close)
     return registry
+
+
+def _store(settings: Settings, stack: ExitStack) -> Store | None:
+    """The store of families, if the mapping makes documents of several tables."""
+    if not settings.families:
+        return None
+    opened = open_store(Path(settings.state_dir), _meaning(settings))
+    stack.callback(opened.store.close)
+    if opened.fate not in (Fate.INTACT, Fate.NEW):
+        aside = f"; the old one is {opened.moved_to}" if opened.moved_to else ""
+        _LOG.warning(
+            "store_begun_anew",
+            f"The store in STATE_DIR is made anew from the topics, since {opened.why}{aside}.",
+            fate=opened.fate,
+        )
+    return opened.store
+
+
+def _meaning(settings: Settings) -> str:
+    """A digest of what decides what is kept of a row: what another mapping kept is of no use."""
+    told = [KEPT_FORMAT, settings.nulls]
+    for entity, tables in settings.families.items():
+        told += [entity.value, settings.mapping[entity].table.model_dump_json()]
+        told += [f"{table.number} {','.join(table.topics)}" for table in tables]
+    return sha256("\n".join(told).encode()).hexdigest()
 
 
 def collect_rarely() -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from connector.core.mapping_file import Child, Root, Side, When
     from connector.core.mapping_text import Spec
 
+KEPT_FORMAT = "1"
+"""Of what is kept of a row. Another one, and a store is made anew."""
+
 _MOST_PLANS = 64
 _IDENTIFIER = Kind.IDENTIFIER
 _MADE_UP = ("", "0")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from connector.core import documents, yaml_text
+from connector.core import documents, mapping_families, yaml_text
 from connector.core.events import Entity
+from connector.core.family_tables import is_family
 from connector.core.mapping_file import MappingFile, Root
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def _nonsense(entity: Entity, table: Root) -> Iterator[tuple[Path, str]]:
     identifier: Source = getattr(table.fields, name)
     for problem in _bad_identifier(identifier, table):
         yield (entity.value, "fields", name), problem
+    yield from mapping_families.mistakes(entity, table)
     keys = table.primary_key or identifier.columns
     for column, condition in (table.when or {}).items():
         if column in keys and set(condition.among) == {None}:
@@ -211,7 +213,7 @@ def _bad_identifier(source: Source, table: Root) -> Iterator[str]:
     if {"default", "nulls", "null_values", "path", "values"} & source.model_fields_set:
         yield "identifies the row by a step that may make two rows one; expected a column of the primary key alone"
     outside = [column for column in source.columns if table.primary_key and column not in table.primary_key]
-    if outside:
+    if outside and not is_family(table):  # of those, what a deleted row held is kept
         yield (
             f"is made of {', '.join(outside)}, which primary_key does not name, and a delete may tell nothing else; "
             "expected a column of the primary key"

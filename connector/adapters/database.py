@@ -1,0 +1,145 @@
+"""A SQLite file: its transaction, what it is opened with, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from connector.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+NAME = "store.sqlite3"
+DAMAGED = "damaged"
+"""An empty file of this name beside it says that the next start must not use it."""
+
+_PRAGMAS = (
+    "PRAGMA locking_mode = EXCLUSIVE",  # no other program comes between, and no shared memory is needed
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
+    "PRAGMA journal_size_limit = 33554432",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",  # the file system may be read-only elsewhere
+    "PRAGMA secure_delete = FAST",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA trusted_schema = OFF",
+)
+_DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "its disk is full: give it more room, or delete the aside-* files in it",
+    sqlite3.SQLITE_IOERR: "its disk fails or is full: look at the disk, give it more room",
+    sqlite3.SQLITE_BUSY: "another program has its file open: end that program",
+    sqlite3.SQLITE_READONLY: "it can't be written to: mount it for reading and writing",
+    sqlite3.SQLITE_CANTOPEN: "its file can't be opened: check that the folder is there, and who may write to it",
+    sqlite3.SQLITE_NOMEM: "memory is short: give the process more",
+}
+
+
+class DamagedError(PlatformError):
+    """The file's content turned out to be wrong. The next start sets it aside and begins a new one."""
+
+
+class Database:
+    """An open file, always within a transaction. One thread uses it.
+
+    Each call may raise PlatformError or its kind DamagedError; what was not committed is undone then, and the database
+    is closed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, lock: int) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._lock: int | None = lock
+        self.run("BEGIN")
+        [self.id] = self.read(str, "SELECT id FROM meta")
+
+    def read(self, make: Callable[..., T], sql: str, values: tuple[object, ...] = ()) -> list[T]:
+        """What `make` makes of each row. It raises ValueError for what was not written so."""
+        try:
+            rows = self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        try:
+            return [make(*row) for row in rows]
+        except ValueError:
+            raise self._damaged("what is in it was not written so") from None
+
+    def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
+        try:
+            self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+
+    def commit(self) -> None:
+        """Make all changes since the last commit durable, as one."""
+        self.run("COMMIT")
+        self.run("BEGIN")
+
+    def close(self) -> None:
+        """Undo what was not committed; let the folder go."""
+        self._connection.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _failure(self, error: sqlite3.Error) -> Exception:
+        """What to raise: the library's words stay here, as they may quote what is stored."""
+        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError)):
+            return error  # a mistake of the caller
+        if is_damage(error):
+            return self._damaged(name_of(error))
+        self.close()
+        return platform_error(error)
+
+    def _damaged(self, what: str) -> DamagedError:
+        with suppress(OSError):  # the next start may still find out by itself
+            (self._folder / DAMAGED).touch(0o600)
+        self.close()
+        return DamagedError(
+            f"STATE_DIR: {NAME} is damaged ({what}). The next start sets it aside and reads the topics anew; "
+            "look at the disk, which has lost or changed data."
+        )
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file. It is its owner's alone, and so is what SQLite puts beside it: it takes its mode."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(file, 0o600)
+    finally:
+        os.close(file)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _primary(error: sqlite3.Error) -> int | None:
+    """SQLite's code, without what extends it; None for what the library itself could not read."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def name_of(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", type(error).__name__)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Texts that are no UTF-8 come without a code."""
+    code = _primary(error)
+    return code is None or code in _DAMAGES
+
+
+def platform_error(error: sqlite3.Error) -> PlatformError:
+    remedy = _REMEDIES.get(_primary(error) or 0, "look at its disk")
+    return PlatformError(f"STATE_DIR: the store can't be used ({name_of(error)}): {remedy}")

@@ -1,0 +1,174 @@
+"""STATE_DIR: whose it is, whether the database in it can be used, and what is done with one that can't.
+
+The database can always be made anew from the topics, so it is never repaired or converted: it is set aside.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import sqlite3
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector.adapters.database import DAMAGED, NAME, Database, connect, is_damage, name_of, platform_error
+from connector.errors import ConfigurationError, PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEPT_ASIDE = 2
+"""So many files that were set aside are kept: more would fill the disk."""
+
+_ASIDE = "aside-*.sqlite3"
+_COMPANIONS = ("", "-wal", "-journal")
+_APPLICATION = 0x52504C54
+_META = "CREATE TABLE meta (id TEXT NOT NULL, meaning TEXT NOT NULL)"
+_UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ELOOP}
+
+
+class Fate(StrEnum):
+    """What became of the file that was there. All but an intact one begin anew."""
+
+    INTACT = "intact"
+    NEW = "new"
+    OTHER_VERSION = "other_version"
+    OTHER_MAPPING = "other_mapping"
+    CORRUPT = "corrupt"
+
+
+class Layout(NamedTuple):
+    """The tables, and the number of this layout: a file that has another is set aside."""
+
+    version: int
+    statements: tuple[str, ...]
+
+
+class Opening(NamedTuple):
+    """A database, and what became of what was there: where it was moved to, if it was, and why."""
+
+    database: Database
+    fate: Fate
+    moved_to: Path | None
+    why: str
+
+
+def open_database(folder: Path, layout: Layout, meaning: str) -> Opening:
+    """Open the folder's database, or begin a new one; hold the folder until it is closed or the process ends.
+
+    `meaning` tells what its content was made by: content that something else made is set aside.
+    Raises ConfigurationError, PlatformError.
+    """
+    with _translated(folder):
+        lock = _lock(folder)
+        try:
+            fate, why = _judge(folder, layout, meaning)
+            moved_to = None
+            if fate not in (Fate.INTACT, Fate.NEW):
+                moved_to = _set_aside(folder)
+                (folder / DAMAGED).unlink(missing_ok=True)
+            connection = connect(folder / NAME)
+            if fate is not Fate.INTACT:
+                _create(connection, layout, meaning)
+            return Opening(Database(connection, folder, lock), fate, moved_to, why)
+        except BaseException:
+            os.close(lock)
+            raise
+
+
+def _lock(folder: Path) -> int:
+    """Take the folder for this process. The system lets it go when the process ends, in whatever way."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise PlatformError(
+            f"STATE_DIR: another process uses {folder}; give each process a folder of its own, or let the other end"
+        ) from None
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _judge(folder: Path, layout: Layout, meaning: str) -> tuple[Fate, str]:
+    """What to do with what is there, and why. The check reads the whole file."""
+    path = folder / NAME
+    if (folder / DAMAGED).exists():
+        return Fate.CORRUPT, "it was found to be damaged while it was in use"
+    if not path.exists():
+        return Fate.NEW, "there was none"
+    try:
+        with closing(connect(path)) as connection:
+            return _verdict(connection, layout, meaning)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return Fate.CORRUPT, f"it is damaged ({name_of(error)})"
+
+
+def _verdict(connection: sqlite3.Connection, layout: Layout, meaning: str) -> tuple[Fate, str]:
+    def value(sql: str) -> Any:  # noqa: ANN401 (SQLite's values are any)
+        row = connection.execute(sql).fetchone()
+        return row and row[0]
+
+    if value("SELECT count(*) FROM sqlite_master") == 0:
+        return Fate.NEW, "its making was interrupted"
+    if value("PRAGMA application_id") != _APPLICATION:
+        return Fate.CORRUPT, "it is no store of the connector"
+    version = value("PRAGMA user_version")
+    if version != layout.version:
+        return Fate.OTHER_VERSION, f"its format is {version}, that of this release {layout.version}"
+    if value("SELECT meaning FROM meta") != meaning:
+        return Fate.OTHER_MAPPING, "it was made by another mapping, or by a release that maps otherwise"
+    if value("PRAGMA quick_check(1)") != "ok":
+        return Fate.CORRUPT, "it is damaged (its check fails)"
+    return Fate.INTACT, ""
+
+
+def _create(connection: sqlite3.Connection, layout: Layout, meaning: str) -> None:
+    """Make the tables, all or none."""
+    connection.execute("BEGIN")
+    for statement in (_META, *layout.statements):
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta (id, meaning) VALUES (?, ?)", (secrets.token_hex(8), meaning))
+    connection.execute(f"PRAGMA application_id = {_APPLICATION:d}")
+    connection.execute(f"PRAGMA user_version = {layout.version:d}")
+    connection.execute("COMMIT")
+
+
+def _set_aside(folder: Path) -> Path | None:
+    """Rename the file and what belongs to it; delete the oldest of those that were set aside before."""
+    if not (folder / NAME).exists():
+        return None
+    aside = folder / _ASIDE.replace("*", datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
+    for companion in _COMPANIONS:
+        with suppress(FileNotFoundError):
+            (folder / f"{NAME}{companion}").rename(f"{aside}{companion}")
+    for old in sorted(folder.glob(_ASIDE))[:-KEPT_ASIDE]:
+        for companion in _COMPANIONS:
+            (folder / f"{old.name}{companion}").unlink(missing_ok=True)
+    return aside
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise platform_error(error) from None
+    except OSError as error:
+        if error.errno in _UNUSABLE:
+            raise ConfigurationError(
+                [
+                    f"STATE_DIR: {folder} can't be used ({error.strerror}); name a folder that exists and that the "
+                    f"process's user ({os.geteuid()}) can write to; e.g. /var/lib/replenit-connector"
+                ]
+            ) from error
+        raise PlatformError(f"STATE_DIR: {folder} can't be used ({error.strerror}): look at the disk") from error

@@ -1,0 +1,128 @@
+"""The store's tables, the longer ones of its statements, and what their rows become."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from connector.adapters.state_folder import Layout
+from connector.core.events import Entity, Partition
+from connector.core.stored import Family, StoredRow, There
+
+LAYOUT = Layout(
+    1,
+    (
+        """CREATE TABLE rows (
+            source INTEGER NOT NULL CHECK (typeof(source) = 'integer'),
+            parent TEXT NOT NULL CHECK (typeof(parent) = 'text'),
+            key TEXT NOT NULL CHECK (typeof(key) = 'text'),
+            body BLOB NOT NULL CHECK (typeof(body) = 'blob'),
+            position TEXT,
+            PRIMARY KEY (source, parent, key)
+        ) WITHOUT ROWID""",  # the rows of a family stand side by side
+        "CREATE UNIQUE INDEX row_keys ON rows (source, key)",
+        """CREATE TABLE parents (
+            entity TEXT NOT NULL,
+            parent TEXT NOT NULL CHECK (typeof(parent) = 'text'),
+            id TEXT NOT NULL CHECK (typeof(id) = 'text'),
+            there INTEGER NOT NULL CHECK (there IN (0, 1, 2)),
+            held TEXT NOT NULL,
+            retired TEXT NOT NULL,
+            PRIMARY KEY (entity, parent)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX parent_ids ON parents (entity, id)",
+        """CREATE TABLE dirty (
+            ordinal INTEGER PRIMARY KEY,
+            entity TEXT NOT NULL,
+            parent TEXT NOT NULL CHECK (typeof(parent) = 'text'),
+            version INTEGER NOT NULL CHECK (typeof(version) = 'integer'),
+            partition INTEGER NOT NULL,
+            "offset" INTEGER NOT NULL CHECK (typeof("offset") = 'integer'),
+            key BLOB CHECK (typeof(key) IN ('blob', 'null')),
+            value BLOB CHECK (typeof(value) IN ('blob', 'null')),
+            headers TEXT NOT NULL,
+            timestamp_ms INTEGER CHECK (typeof(timestamp_ms) IN ('integer', 'null')),
+            snapshot INTEGER NOT NULL CHECK (snapshot IN (0, 1)),
+            committed_ms INTEGER CHECK (typeof(committed_ms) IN ('integer', 'null'))
+        )""",
+        "CREATE UNIQUE INDEX dirty_parents ON dirty (entity, parent)",
+        "CREATE INDEX dirty_entities ON dirty (entity, ordinal)",
+        """CREATE TABLE firsts (
+            ordinal INTEGER NOT NULL,
+            partition INTEGER NOT NULL,
+            first INTEGER NOT NULL CHECK (typeof(first) = 'integer'),
+            later INTEGER CHECK (typeof(later) IN ('integer', 'null')),
+            PRIMARY KEY (ordinal, partition)
+        ) WITHOUT ROWID""",  # `later`: the first offset since the state under way was taken
+        "CREATE INDEX first_offsets ON firsts (partition, first)",
+        """CREATE TABLE progress (
+            partition INTEGER PRIMARY KEY,
+            topic TEXT NOT NULL CHECK (typeof(topic) = 'text'),
+            number INTEGER NOT NULL CHECK (typeof(number) = 'integer'),
+            position INTEGER CHECK (typeof(position) IN ('integer', 'null'))
+        )""",
+    ),
+)
+
+PUT = """INSERT INTO rows (source, parent, key, body, position) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (source, key) DO UPDATE SET parent = excluded.parent, body = excluded.body,
+    position = excluded.position"""
+CHILDREN = "SELECT key, parent, body, position FROM rows WHERE source = ? AND parent = ? ORDER BY key LIMIT ?"
+KEEP = """INSERT INTO parents (entity, parent, id, there, held, retired) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (entity, parent) DO UPDATE SET id = excluded.id, there = excluded.there, held = excluded.held,
+    retired = excluded.retired"""
+SOIL = """INSERT INTO dirty (ordinal, entity, parent, version, partition, "offset", key, value, headers, timestamp_ms,
+    snapshot, committed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+SOIL_AGAIN = """UPDATE dirty SET version = ?, partition = ?, "offset" = ?, key = ?, value = ?, headers = ?,
+    timestamp_ms = ?, snapshot = snapshot AND ?, committed_ms = coalesce(committed_ms, ?) WHERE ordinal = ?"""
+TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
+    committed_ms FROM dirty INDEXED BY dirty_entities WHERE entity = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"""
+ONE_TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
+    committed_ms FROM dirty WHERE entity = ? AND parent = ?"""
+COVER = """INSERT INTO firsts (ordinal, partition, first) VALUES (?, ?, ?)
+    ON CONFLICT (ordinal, partition) DO UPDATE SET first = excluded.first WHERE excluded.first < first"""
+COVER_LATER = """INSERT INTO firsts (ordinal, partition, first, later) VALUES (?, ?, ?, ?)
+    ON CONFLICT (ordinal, partition) DO UPDATE SET later = excluded.later WHERE later IS NULL"""
+
+
+to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def _list(text: str) -> list[Any]:
+    """A list that was written as JSON. Raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, list):
+        raise ValueError  # noqa: TRY004 (the contract of `Database.read`)
+    return value
+
+
+def row(parent: str, body: bytes, position: str | None) -> StoredRow:
+    return StoredRow(parent, body, None if position is None else tuple(_list(position)))
+
+
+def child(key: str, *columns: Any) -> tuple[str, StoredRow]:  # noqa: ANN401 (SQLite's values are any)
+    return key, row(*columns)
+
+
+def family(document: str, there: int, held: str, retired: str) -> Family:
+    return Family(document, There(there), frozenset(map(tuple, _list(held))), frozenset(_list(retired)))
+
+
+def headers(text: str) -> tuple[tuple[str, bytes | None], ...]:
+    return tuple((name, None if value is None else value.encode("latin-1")) for name, value in _list(text))
+
+
+def place(number: int, topic: str, partition: int, position: int | None) -> tuple[int, Partition, int | None]:
+    return number, Partition(topic, partition), position
+
+
+def count(entity: str, count: int) -> tuple[Entity, int]:
+    return Entity(entity), count
+
+
+def pair(one: int, other: int) -> tuple[int, int]:
+    return one, other
+
+
+def first(offset: int | None) -> int | None:
+    return offset
