@@ -111,6 +111,9 @@ class Metrics:
         self.paused = self._gauge("paused_partitions", "Partitions that are not read for now.")
         self.merged_items = self._counter("merged_items", "Line items merged into one with the same key.", "entity")
         self.rounded = self._counter("rounded_values", "Decimals with more digits than a JSON number holds.", "entity")
+        self.omitted = self._counter(
+            "omitted_values", "Values left out since the API would refuse them, as the mapping says.", "entity"
+        )
         self.fewer_accepted = self._counter(
             "fewer_accepted_records", "Records that the API did not count in an answer of success.", "endpoint"
         )
@@ -138,6 +141,7 @@ class Metrics:
             self.coalesced.labels(entity)
             self.merged_items.labels(entity)
             self.rounded.labels(entity)
+            self.omitted.labels(entity)
             for reason in Reason:
                 self.dead_letters.labels(entity, reason)
         for halt in HaltReason:

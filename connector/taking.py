@@ -136,5 +136,7 @@ class Taking:
             self._metrics.retracted.inc()
         if taken.merged_items:
             self._metrics.merged_items.labels(entity).inc(taken.merged_items)
+        if taken.omitted:
+            self._metrics.omitted.labels(entity).inc(taken.omitted)
         if taken.rounded:
             self._metrics.rounded.labels(entity).inc(taken.rounded)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.core import consent, documents
 from connector.core.events import Entity, FieldError, Reason, Reject
-from connector.core.family_tables import Body, Role, fed, listed_of
+from connector.core.family_tables import Body, Role, listed_of
 from connector.core.items import KEYS, merge
 from connector.core.mapping import UNAVAILABLE_REMEDY, WITHHELD
 from connector.core.notes import Notes
@@ -85,13 +85,15 @@ class Assembly:
         if root is None or root.moved:
             return Remove() if there else Keep("")
         try:
-            document, untold = self._with_sides(self._sides, parent, root, self._required)
+            document, shared, untold = self._with_sides(self._sides, parent, root)
             identifier = str(document[self._id_field])
             if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), there)) is not None:
                 return verdict
             notes = Notes()
             if self._child is not None:
-                document[self._list_field] = self._parts(parent, untold, notes)
+                document[self._list_field] = self._parts(parent, shared, untold, notes)
+            elif shared and document.get(self._list_field):
+                document[self._list_field] = [{**shared, **part} for part in document[self._list_field]]
         except _Untellable:
             return Keep(INCOMPLETE)
         if self._withholds and document.get(self._list_field) == []:
@@ -117,12 +119,16 @@ class Assembly:
         return None if row is None or not row.body else Body.decode(row.body)
 
     def _with_sides(
-        self, sides: Sequence[Reader], parent: str, body: Body, required: frozenset[str]
-    ) -> tuple[dict[str, Any], set[str]]:
-        """The fields of a row and of its side rows. Raises _Untellable."""
+        self, sides: Sequence[Reader], parent: str, body: Body, *, part: bool = False
+    ) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+        """The fields of a row and of its side rows; those of all elements of its list; those that were never told.
+
+        `part`: the row is such an element. Raises _Untellable.
+        """
         if body.bad:
             raise _Untellable
-        fields, untold = dict(body.fields), set(body.untold)
+        required = self._part_required if part else self._required
+        fields, parts, untold = dict(body.fields), dict(body.parts), set(body.untold)
         for side in sides:
             rows = self._store.children(side.member.number, parent, 1)
             if rows:
@@ -130,20 +136,21 @@ class Assembly:
                 if beside.bad:
                     raise _Untellable
                 fields |= beside.fields
+                parts |= beside.parts
                 untold.update(beside.untold)
-            elif not required.isdisjoint(fed(side.rules)):
+            elif side.feeds(required) or side.feeds_parts(self._part_required):
                 raise _Untellable
-        return fields, untold
+        return fields, parts, untold
 
-    def _parts(self, parent: str, untold: set[str], notes: Notes) -> list[dict[str, Any]]:
+    def _parts(self, parent: str, shared: dict[str, Any], untold: set[str], notes: Notes) -> list[dict[str, Any]]:
         """The items or variants, from their rows. Raises _Untellable."""
         assert self._child is not None
         parts = []
         for key, row in self._store.children(self._child.member.number, parent, _MOST_ITEMS):
-            part, lacking = self._with_sides(self._part_sides, key, Body.decode(row.body), self._part_required)
+            part, _, lacking = self._with_sides(self._part_sides, key, Body.decode(row.body), part=True)
             if not self._part_required.isdisjoint(lacking):
                 untold.add(self._list_field)
-            parts.append(part)
+            parts.append({**shared, **part})
         return merge(parts, notes) if self._entity is Entity.ORDERS else parts
 
     def _judge_consent(self, identifier: str, given: bool | None, there: There) -> Judged | None:  # noqa: FBT001 (a field)

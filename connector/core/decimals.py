@@ -99,8 +99,8 @@ def reader(column: ColumnType) -> Callable[[Any], Any] | None:
 
 
 def scaled(scale: int) -> Callable[[Any], Any]:
-    """What decodes a decimal in base64 whose scale is told elsewhere. Whatever is no text stands for itself."""
-    return lambda value: _unscaled(value, scale) if isinstance(value, str) else value
+    """What decodes a decimal in base64 whose scale is told elsewhere. Others stand for themselves."""
+    return lambda value: _unscaled(value, scale) if isinstance(value, str) and "." not in value else value
 
 
 def decimal(value: object) -> Decimal:

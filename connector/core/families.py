@@ -26,7 +26,7 @@ from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
 from connector.core.stored import Family, StoredRow, There
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from connector.core.assembly import Assembly, Judged
     from connector.core.entries import Entry
@@ -164,14 +164,15 @@ class Families:
                 self._touch(parent, event, partition, now)
         if read.reject is not None:
             return Taken("dead_letter", op, read.reject)
-        return Taken("stored", op, id=row, proven=True, rounded=read.rounded, merged_items=read.merged_items)
+        taken = Taken("stored", op, id=row, proven=True, merged_items=read.merged_items)
+        return taken._replace(rounded=read.rounded, omitted=read.omitted)
 
-    def _kept(self, reader: Reader, event: ChangeEvent, old: StoredRow | None) -> Mapping[str, Any]:
-        """The fields that were kept of the row, under its former key if that has changed."""
+    def _kept(self, reader: Reader, event: ChangeEvent, old: StoredRow | None) -> Body:
+        """What was kept of the row, under its former key if that has changed."""
         if old is None and event.after is not None and (former := _header(event, "__debezium.oldkey")):
             key = reader.key_of(former)
             old = None if key is None else self._store.row(reader.member.number, key)
-        return {} if old is None or not old.body else Body.decode(old.body).fields
+        return Body({}) if old is None or not old.body else Body.decode(old.body)
 
     def _change(
         self, reader: Reader, event: ChangeEvent, partition: Partition, read: Read, old: StoredRow | None

@@ -52,7 +52,8 @@ class Role(Enum):
 class Member:
     """A table of a family. `number` names it in the store.
 
-    `sources`: for each of `fields` what feeds it from this table, or None. `lines`: where the mapping says so.
+    `sources`: for each of `fields` what feeds it from this table, or None. `part_sources`: likewise for each of
+    `part_fields`, those of all of the list's elements.
     """
 
     number: int
@@ -67,6 +68,9 @@ class Member:
     said: Said
     sources_path: tuple[str, ...]
     when_path: tuple[str, ...]
+    part_sources: object = None
+    part_fields: tuple[DocumentField, ...] = ()
+    part_path: tuple[str, ...] = ()
 
 
 def is_family(root: Root) -> bool:
@@ -86,13 +90,19 @@ def listed_of(root: Root) -> Listed | None:
 def members(entity: Entity, spec: Spec, root_topics: Sequence[str]) -> list[Member]:
     """The tables of an entity, the root first. `root_topics`: where the root's rows are; siblings lie beside them."""
     root, fields = spec.table, documents.FIELDS[entity]
+    listed = listed_of(root)
+    list_field = next((each for each in fields if each.elements), None)
     found: list[Member] = []
 
-    def add(role: Role, name: str, table: Any, level: _Level, at: tuple[str, ...]) -> None:  # noqa: ANN401 (of the format)
+    def add(role: Role, name: str, table: Any, level: _Level, at: tuple[str, ...]) -> None:  # noqa: ANN401 (a model)
         side = role in (Role.ROOT_SIDE, Role.CHILD_SIDE)
-        sources = (
-            _of_side(name, level.sources, level.fields) if side else _own(level.sources, level.fields, level.sides)
-        )
+        of_parts: dict[str, Any] = {}
+        if role in (Role.ROOT, Role.ROOT_SIDE) and listed is not None and list_field is not None:
+            of_parts = {
+                "part_sources": _of_side(name or PARENT, listed.fields, list_field.elements),
+                "part_fields": list_field.elements,
+                "part_path": ("fields", list_field.name, "fields"),
+            }
         found.append(
             Member(
                 number=len(found),
@@ -102,34 +112,41 @@ def members(entity: Entity, spec: Spec, root_topics: Sequence[str]) -> list[Memb
                 primary_key=table.primary_key,
                 foreign_key=() if role is Role.ROOT else table.foreign_key,
                 when=table.when,
-                sources=sources,
+                sources=_of_side(name, level.sources, level.fields) if side else _own(level),
                 fields=level.fields,
                 said=Said(table.table or "", spec.lines),
                 sources_path=level.at,
                 when_path=(*at, "when"),
+                **of_parts,
             )
         )
         for inner, sided in ({} if side else level.sides).items():
             role_of = Role.ROOT_SIDE if role is Role.ROOT else Role.CHILD_SIDE
             add(role_of, inner, sided, level, (*at, "side_tables", inner))
 
-    add(Role.ROOT, "", root, _Level(root.fields, fields, root.side_tables or {}, ("fields",)), ())
-    listed = listed_of(root)
-    if listed is not None and listed.table is not None:
-        field = next(each for each in fields if each.kind is Kind.OBJECTS)
-        at = ("fields", field.name)
-        level = _Level(listed.fields, field.elements, listed.side_tables or {}, (*at, "fields"))
+    sides = root.side_tables or {}
+    add(Role.ROOT, "", root, _Level(root.fields, fields, sides, ("fields",), frozenset(sides)), ())
+    if listed is not None and listed.table is not None and list_field is not None:
+        at = ("fields", list_field.name)
+        inner = listed.side_tables or {}
+        others = frozenset({*sides, *inner, PARENT})
+        level = _Level(listed.fields, list_field.elements, inner, (*at, "fields"), others)
         add(Role.CHILD, listed.table, listed, level, at)
     return found
 
 
+PARENT = "parent"
+"""In a list's fields, the prefix of the root table's own columns."""
+
+
 class _Level(NamedTuple):
-    """The root's fields, or those of its list: what feeds them, and from which side tables."""
+    """The root's fields, or those of its list: what feeds them, which side tables do, and all tables but their own."""
 
     sources: object
     fields: tuple[DocumentField, ...]
     sides: Mapping[str, Side]
     at: tuple[str, ...]
+    others: frozenset[str]
 
 
 def topics_of(child: Child, root: Root, root_topics: Sequence[str]) -> tuple[str, ...]:
@@ -143,15 +160,16 @@ def topics_of(child: Child, root: Root, root_topics: Sequence[str]) -> tuple[str
     return tuple(dict.fromkeys(siblings))
 
 
-def _own(sources: object, fields: Sequence[DocumentField], sides: Collection[str]) -> object:
+def _own(level: _Level) -> object:
     """The sources of the table's own columns."""
-    return SimpleNamespace(
-        **{
-            field.name: source if source is None or not _side_of(source, sides) else None
-            for field in fields
-            for source in [getattr(sources, field.name)]
-        }
-    )
+    own: dict[str, Any] = {}
+    for field in level.fields:
+        source = getattr(level.sources, field.name)
+        if isinstance(source, Listed) and source.row:
+            elements = _Level(source.fields, field.elements, {}, (), level.others)
+            source = source.model_copy(update={"fields": _own(elements)})
+        own[field.name] = None if source is None or _side_of(source, level.others) else source
+    return SimpleNamespace(**own)
 
 
 def _of_side(name: str, sources: object, fields: Sequence[DocumentField]) -> object:
@@ -185,16 +203,17 @@ class Body(NamedTuple):
     """What is kept of a row: fields of the API, and those of them whose value was never told.
 
     `bad`: the row could not be converted, so its family is not sent. `moved`: it is what a row of another key held,
-    kept until that row's own event under the new key comes.
+    kept until that row's own event under the new key comes. `parts`: fields of every element of the list.
     """
 
     fields: dict[str, Any]
     untold: tuple[str, ...] = ()
     bad: bool = False
     moved: bool = False
+    parts: Mapping[str, Any] = {}
 
     def encode(self) -> bytes:
-        rest = [list(self.untold), self.bad, self.moved]
+        rest = [list(self.untold), self.bad, self.moved, self.parts]
         return to_json([self.fields, *rest] if any(rest) else [self.fields])
 
     @classmethod
@@ -202,14 +221,14 @@ class Body(NamedTuple):
         fields, *rest = from_json(body)
         if not rest:
             return cls(fields)
-        untold, bad, moved = rest
-        return cls(fields, tuple(untold), bad, moved)
+        untold, bad, moved, parts = rest
+        return cls(fields, tuple(untold), bad, moved, parts)
 
 
 class Read(NamedTuple):
     """What an event says of a row. `parent`: whose it is, None where it is nobody's. `body`: None if it is gone.
 
-    `rounded` and `merged_items`: for counting. `reject`: it could not be converted.
+    `rounded`, `merged_items` and `omitted`: for counting. `reject`: it could not be converted.
     """
 
     key: str
@@ -217,11 +236,13 @@ class Read(NamedTuple):
     body: Body | None
     rounded: int = 0
     merged_items: int = 0
+    omitted: int = 0
     reject: Reject | None = None
 
 
 class _Plan(NamedTuple):
     rules: Rules
+    part_rules: Rules
     filter: Filter
 
 
@@ -242,8 +263,8 @@ class Reader:
         self._convert = convert or self._by_rules
         self._seen = Seen()
 
-    def read(self, event: ChangeEvent, key: str, kept: Mapping[str, Any]) -> Read:
-        """What the event says of the row. `kept`: fields that were kept of it, for those that it does not tell.
+    def read(self, event: ChangeEvent, key: str, kept: Body) -> Read:
+        """What the event says of the row. `kept`: what was kept of it, for fields that it does not tell.
 
         Raises BadValue where its parent can't be told.
         """
@@ -260,11 +281,14 @@ class Reader:
             return Read(key, parent, Body({}, bad=True), reject=Reject(unjudged.reason, (unjudged.error,)))
         notes = Notes()
         fields, untold = self._convert(before, after, notes)
+        part_rules = self._plan_of(after).part_rules
+        parts, untold_parts = part_rules.filled(after.values, before.values if before else None, notes, {})
         if notes.errors:
             return Read(key, parent, Body({}, bad=True), reject=notes.reject())
-        fields |= {rule.field: kept[rule.field] for rule in untold if rule.field in kept}
-        lacking = tuple(rule.field for rule in untold if rule.field not in kept)
-        return Read(key, parent, Body(fields, lacking), notes.rounded, notes.merged_items)
+        fields |= {rule.field: kept.fields[rule.field] for rule in untold if rule.field in kept.fields}
+        parts |= {rule.field: kept.parts[rule.field] for rule in untold_parts if rule.field in kept.parts}
+        lacking = tuple(rule.field for rule in untold if rule.field not in kept.fields)
+        return Read(key, parent, Body(fields, lacking, parts=parts), notes.rounded, notes.merged_items, notes.omitted)
 
     def _by_rules(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
         self._seen.rows += 1
@@ -332,7 +356,12 @@ class Reader:
     def _plan(self, types: Mapping[str, ColumnType] | None) -> _Plan:
         member = self.member
         rules = rules_of(member.sources, member.fields, types, member.said, member.sources_path, nulls=self._nulls)
-        return _Plan(rules, Filter(member.when, types, member.said, member.when_path))
+        part_rules = Rules((), (), {})
+        if member.part_sources is not None:
+            part_rules = rules_of(
+                member.part_sources, member.part_fields, types, member.said, member.part_path, nulls=self._nulls
+            )
+        return _Plan(rules, part_rules, Filter(member.when, types, member.said, member.when_path))
 
     def _plan_of(self, row: Row) -> _Plan:
         if row.types is None:
@@ -344,10 +373,13 @@ class Reader:
             known = self._plans[id(row.types)] = (row.types, self._plan(row.types))
         return known[1]
 
-    @property
-    def rules(self) -> Rules:
-        """The rules for rows of which the message says nothing more."""
-        return self._untyped.rules
+    def feeds(self, fields: frozenset[str]) -> bool:
+        """Whether one of these fields of the document comes from this table."""
+        return not fields.isdisjoint(_fed(self._untyped.rules))
+
+    def feeds_parts(self, fields: frozenset[str]) -> bool:
+        """Whether one of these fields of all elements of the list does."""
+        return not fields.isdisjoint(_fed(self._untyped.part_rules))
 
 
 _KEY_REMEDY = "let the message key be the table's primary key, or name it as primary_key in the mapping"
@@ -358,7 +390,7 @@ def _filled(values: Mapping[str, Any], before: Row | None, filtered: Filter) -> 
     return values if test is None or before is None else {**values, test.column: before.values.get(test.column)}
 
 
-def fed(rules: Rules) -> Iterator[str]:
+def _fed(rules: Rules) -> Iterator[str]:
     """The fields that the rules feed."""
     for rule in (*rules.rules, *rules.templates):
         yield rule.field

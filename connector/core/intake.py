@@ -51,6 +51,7 @@ class Taken(NamedTuple):
     withheld: str | None = None
     merged_items: int = 0
     rounded: int = 0
+    omitted: int = 0
     unfed: bool = False
     retracts: bool = False
     id: str = ""
@@ -193,8 +194,8 @@ class Intake:
         state = State(document=document, stale=upsert.held, retracts=upsert.retracts)
         created, proven = fresh and event.op is Op.CREATE, not upsert.retracts
         taken = self._put(event, partition, key, state, now, created=created, proven=proven)
-        if upsert.merged_items or upsert.rounded:
-            return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded)
+        if upsert.merged_items or upsert.rounded or upsert.omitted:
+            return taken._replace(merged_items=upsert.merged_items, rounded=upsert.rounded, omitted=upsert.omitted)
         return taken._replace(retracts=True) if upsert.retracts else taken
 
     def _delete(self, event: ChangeEvent, partition: Partition, key: Key, now: float, *, doubtful: bool) -> Taken:

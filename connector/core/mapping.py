@@ -349,7 +349,7 @@ class Mapping:
             return Withhold(identifier, WITHHELD[self._entity])
         held = self._held(before) if before is not None and self._list is not None else frozenset()
         unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
-        return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded)
+        return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded, notes.omitted)
 
     def convert(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
         """The fields that a row feeds, its list's elements converted, and the rules of fields that it does not tell."""

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from connector.core import documents
-from connector.core.family_tables import listed_of
+from connector.core.family_tables import PARENT, listed_of
 from connector.core.items import KEYS
 from connector.core.sources import Source
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from connector.core.events import Entity
-    from connector.core.mapping_file import Root, Side
+    from connector.core.mapping_file import Listed, Root
     from connector.core.yaml_text import Path
 
 
@@ -23,15 +23,24 @@ def mistakes(entity: Entity, root: Root) -> Iterator[tuple[Path, str]]:
     identifier = documents.FIELDS[entity][0].name
     at: Path = (entity.value,)
     sides = root.side_tables or {}
-    yield from _level((*at, "fields"), root.fields, sides, {identifier})
+    used: set[str] = set()
+    yield from _level((*at, "fields"), root.fields, sides, {identifier}, used)
     yield from _keys((*at, "side_tables"), sides, root.primary_key, entity.value)
     yield from _kept(at, root)
     listed = listed_of(root)
-    if listed is None or listed.column is not None:
-        return
+    if listed is not None and listed.column is None:
+        yield from _list(entity, root, listed, used)
+    yield from _unused((*at, "side_tables"), sides, used)
+
+
+def _list(entity: Entity, root: Root, listed: Listed, used: set[str]) -> Iterator[tuple[Path, str]]:
+    """Of a list whose elements are rows: its columns may be of the root's tables too."""
+    at: Path = (entity.value,)
     name = next(field.name for field in documents.FIELDS[entity] if field.elements)
     inner = listed.side_tables or {}
-    yield from _level((*at, "fields", name, "fields"), listed.fields, inner, KEYS[entity])
+    declared = {**(root.side_tables or {}), **inner, **({} if listed.table is None else {PARENT: None})}
+    yield from _level((*at, "fields", name, "fields"), listed.fields, declared, KEYS[entity], used)
+    yield from _unused((*at, "fields", name, "side_tables"), inner, used)
     if listed.table is not None:
         child = {name: listed}
         yield from _keys((*at, "fields"), child, root.primary_key, entity.value)
@@ -40,9 +49,10 @@ def mistakes(entity: Entity, root: Root) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _level(at: Path, sources: object, sides: Mapping[str, Side], naming: Collection[str]) -> Iterator[tuple[Path, str]]:
-    """Of the fields of the root, or of its list: whether their side tables are declared, and those that are, used."""
-    used = set()
+def _level(
+    at: Path, sources: object, sides: Mapping[str, object], naming: Collection[str], used: set[str]
+) -> Iterator[tuple[Path, str]]:
+    """Of the fields of the root, or of its list: whether their tables are declared; notes those that are `used`."""
     for field in type(sources).model_fields:  # type: ignore[attr-defined] # it is a model of pydantic
         source = getattr(sources, field)
         if not isinstance(source, Source) or not source.columns:
@@ -58,8 +68,14 @@ def _level(at: Path, sources: object, sides: Mapping[str, Side], naming: Collect
                 (*at, field),
                 f"names the row and comes from the side table {side}; expected a column of its own table",
             )
-    for side in sorted(sides.keys() - used):
-        yield (*at[:-1], "side_tables", side), "is a side table that no field names; leave it out"
+
+
+def _unused(at: Path, sides: Iterable[str], used: set[str]) -> Iterator[tuple[Path, str]]:
+    for side in sides:
+        if side == PARENT:
+            yield (*at, side), f"is called {PARENT}, which stands for the root table; choose another name"
+        elif side not in used:
+            yield (*at, side), "is a side table that no field names; leave it out"
 
 
 def _undeclared(side: str, sides: Iterable[str]) -> str:

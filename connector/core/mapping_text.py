@@ -210,7 +210,7 @@ def _nonsense(entity: Entity, table: Root) -> Iterator[tuple[Path, str]]:
 def _bad_identifier(source: Source, table: Root) -> Iterator[str]:
     if not source.columns:
         yield "is the same for every row, and would make all of them one document; expected a column of the primary key"
-    if {"default", "nulls", "null_values", "path", "values"} & source.model_fields_set:
+    if {"default", "nulls", "null_values", "path", "values", "invalid"} & source.model_fields_set:
         yield "identifies the row by a step that may make two rows one; expected a column of the primary key alone"
     outside = [column for column in source.columns if table.primary_key and column not in table.primary_key]
     if outside and not is_family(table):  # of those, what a deleted row held is kept

@@ -34,9 +34,10 @@ class BadValue(Exception):  # noqa: N818 (it names what the value is)
 
 @dataclass(slots=True)
 class Notes:
-    """Of one row: what was rounded and merged, for counting, and what went wrong."""
+    """Of one row: what was rounded, merged and left out, for counting, and what went wrong."""
 
     rounded: int = 0
+    omitted: int = 0
     merged_items: int = 0
     errors: list[tuple[Reason, FieldError]] = field(default_factory=list)
 

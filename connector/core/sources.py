@@ -11,7 +11,16 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    create_model,
+    model_validator,
+)
 
 from connector.core.matching import Scalar
 from connector.core.values import Kind
@@ -91,6 +100,15 @@ class Source(BaseModel):
     null_values: _Null | None = None
     nulls: Annotated[Literal["omit", "null"], Field(description="How NULL is sent, instead of NULLS.")] | None = None
     optional: Optional = False
+    invalid: (
+        Annotated[
+            Literal["omit"],
+            Field(
+                description="A value that the API would refuse is left out, and counted, instead of its whole record."
+            ),
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -111,6 +129,12 @@ class Source(BaseModel):
     def get(self, name: str) -> Any:  # noqa: ANN401 (a step's own type)
         """A step of this source; None where it is not given, or its kind has no such step."""
         return getattr(self, name, None)
+
+    @classmethod
+    def rule(cls) -> TypeAdapter[Any]:
+        """What the API asks of the field's value."""
+        annotation: Any = cls.model_fields["default"].annotation
+        return TypeAdapter(annotation)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -133,6 +157,7 @@ class _Text(Source):
     null_as: (
         Annotated[str, Field(description="What a NULL is in the template. Without it, one NULL makes all NULL.")] | None
     ) = None
+    unescape: Annotated[Literal["html"], Field(description="&amp; becomes &, and so on.")] | None = None
     trim: _Trim = False
     case: _Case | None = None
 

@@ -1,15 +1,17 @@
 """From what a mapping says of a source to what turns a column's value into a field's.
 
-The order of the steps is fixed: what the message itself says of the column, else `scale`; `path`, `trim`, `case`,
-`null_values`; then `values`, or the field's own kind with `unit`, `zone` or `split`. What becomes of NULL is not said
-here.
+The order of the steps is fixed: what the message itself says of the column, else `scale`; `path`, `unescape`, `trim`,
+`case`, `null_values`; then `values`, or the field's own kind with `unit`, `zone` or `split`; `invalid`. What becomes of
+NULL is not said here.
 """
 
 from __future__ import annotations
 
+import html
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from connector.core import decimals, moments
@@ -41,6 +43,8 @@ def steps_of(source: Source, kind: Kind, described: ColumnType | None) -> Conver
         return converter(kind, described)
     before = list(_before(source, described))
     finish = _finish(source, kind, described)
+    if source.invalid is not None:
+        finish = _valid_or_nothing(finish, type(source))
 
     def convert(value: Any, notes: Notes) -> Any:  # noqa: ANN401 (a column's value is any)
         for step in before:
@@ -77,6 +81,8 @@ def _before(source: Source, described: ColumnType | None) -> Iterator[Step]:
         yield decimals.scaled(scale)
     if source.path is not None:
         yield partial(_at, source.path)
+    if source.get("unescape"):
+        yield _on_texts(html.unescape)
     if source.get("trim"):
         yield _on_texts(str.strip)
     if case := source.get("case"):
@@ -130,6 +136,22 @@ def _finish(source: Source, kind: Kind, described: ColumnType | None) -> Convert
     if separator := source.get("split"):
         return lambda value, notes: _split(separator, value) if isinstance(value, str) else convert(value, notes)
     return convert
+
+
+def _valid_or_nothing(convert: Convert, source: type[Source]) -> Convert:
+    """Leaves out what can't be converted, and what breaks the field's own rules."""
+    rule = source.rule()
+
+    def checked(value: object, notes: Notes) -> Any:  # noqa: ANN401 (a field's value is any)
+        try:
+            converted = convert(value, notes)
+            rule.validate_python(converted, strict=True)
+        except (BadValue, ValidationError):
+            notes.omitted += 1
+            return None
+        return converted
+
+    return checked
 
 
 def _looked_up(table: dict[str, Any], others: bool, otherwise: Any, value: object, _: Notes) -> Any:  # noqa: ANN401, FBT001 (bound once)

@@ -14,7 +14,8 @@ class Upsert(NamedTuple):
     """The document as it should be at Replenit, before it is judged.
 
     `unavailable`: fields whose value the event does not tell although it did not change; the document lacks them.
-    `held`: the items of the row as it was, where that is known. `merged_items` and `rounded` are for counting.
+    `held`: the items of the row as it was, where that is known. `merged_items`, `rounded`
+    and `omitted` are for counting.
     `retracts`: it takes a consent back, and holds nothing else.
     """
 
@@ -24,6 +25,7 @@ class Upsert(NamedTuple):
     held: frozenset[ItemKey] = frozenset()
     merged_items: int = 0
     rounded: int = 0
+    omitted: int = 0
     retracts: bool = False
 
 
