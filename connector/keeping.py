@@ -97,6 +97,11 @@ class Keeping:
         self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
         return False
 
+    def put_off(self, partition: Partition, until: float) -> None:
+        """A predecessor may have requests at the server: what is touched by now waits until those are done."""
+        if self.keeps(partition):
+            self.families[self._entities[partition.topic]].put_off(until)
+
     def turn(self, entity: Entity, now: float) -> list[Told]:
         """Assemble what is due of an entity that may be sent."""
         families = self.families.get(entity)

@@ -346,6 +346,8 @@ class Ownership:
             until = self._gate.wait_until(partition)
             if until:
                 self._pending.put_off(partition, until)
+                if self._keeping is not None:
+                    self._keeping.put_off(partition, until)
             _LOG.debug("gate_opened", f"{partition} has been read up to its high watermark.", partition=str(partition))
 
     def open(self, now: float, full: Iterable[Entity]) -> set[Entity]:

@@ -132,6 +132,7 @@ class Service:
             jitter=random.random,
             suspensions=self._suspensions,
             second=self._second,
+            customers_by="email" if settings.customer_identifier == "Email" else "customerId",
         )
         self._mappings = {entity: _mapping(settings, entity) for entity in settings.topics}
         self._keeping = None if store is None else self._keep(store, source)
@@ -203,13 +204,14 @@ class Service:
         families = {}
         for entity, tables in self._settings.families.items():
             options = _options(self._settings, entity)
+            by_email = (entity, self._settings.customer_identifier) == (Entity.CUSTOMERS, "Email")
             nulls = options.nulls == "null"
             root = Reader(tables[0], nulls=nulls, convert=self._mappings[entity].convert)
             readers = [root, *(Reader(table, nulls=nulls) for table in tables[1:])]
             families[entity] = Families(
                 entity,
                 readers,
-                Assembly(entity, self._settings.mapping[entity], readers, options, store),
+                Assembly(entity, self._settings.mapping[entity], readers, options, store, by_email=by_email),
                 store,
                 self._pending,
                 self._suspensions,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 DEFAULT_MAPPING = Path(__file__).with_name("default_mapping.yaml")
+_BY_EMAIL = (Entity.CUSTOMERS, "Email")
 _SOURCES = {Entity.CUSTOMERS: "topic_customers", Entity.ORDERS: "topic_orders", Entity.PRODUCTS: "topic_products"}
 
 # --- The API key
@@ -163,14 +164,6 @@ def _address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError("is not an IP address") from None
-
-
-def _identifier(text: str) -> str:
-    if text == "Email":
-        raise ValueError("asks for the e-mail address, which takes a local store that this version does not have")
-    if text != "CustomerId":
-        raise ValueError("is not one of the choices")
-    return text
 
 
 class MappingMistakesError(ValueError):
@@ -377,8 +370,10 @@ class Settings(BaseModel):
     truncates: Annotated[Literal["ignore", "halt"], _ANY_CASE] = _choice(
         "What happens when a table is truncated, which tells no row.", "ignore", "halt"
     )
-    customer_identifier: Annotated[str, AfterValidator(_identifier)] = _choice(
-        "What identifies a customer at Replenit; it must be the tenant's own setting.", "CustomerId"
+    customer_identifier: Literal["CustomerId", "Email"] = _choice(
+        "What identifies a customer at Replenit; it must be the tenant's own setting. Email keeps rows in STATE_DIR.",
+        "CustomerId",
+        "Email",
     )
     customer_delete_settle: float = _seconds(
         "How long Replenit may take to work a customer's delete off; who comes back meanwhile is sent twice. 0: once.",
@@ -433,7 +428,7 @@ class Settings(BaseModel):
         return {
             entity: members(entity, self.mapping[entity], topics)
             for entity, topics in every.items()
-            if topics and is_family(self.mapping[entity].table)
+            if topics and (is_family(self.mapping[entity].table) or (entity, self.customer_identifier) == _BY_EMAIL)
         }
 
     @functools.cached_property

@@ -97,6 +97,10 @@ class MemoryStore:
         )
         return clock
 
+    @property
+    def clock(self) -> int:
+        return self.content.clock
+
     def touched(self, entity: Entity, after: int, limit: int) -> list[Touched]:
         found = [each for each in self.content.dirty.values() if each.entity is entity and each.ordinal > after]
         return sorted(found, key=lambda each: each.ordinal)[:limit]

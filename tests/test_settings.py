@@ -152,10 +152,11 @@ def test_a_group_that_is_wrong_causes_one_problem() -> None:
     assert named(MINIMAL | {"KAFKA_GROUP_ID": "gruppe-ä"}) == ["DEAD_LETTER_TOPIC"]
 
 
-def test_the_email_as_identifier_is_refused_with_its_reason() -> None:
-    """It needs what this version does not have, and says so."""
-    [problem] = problems(MINIMAL | {"CUSTOMER_IDENTIFIER": "Email"})
-    assert "takes a local store that this version does not have" in problem
+def test_the_email_as_identifier_makes_families_of_customers() -> None:
+    """What rows are needed to know who had an address is kept; the other entities are not."""
+    topics = {"TOPIC_CUSTOMERS": "shop.customers"}
+    assert list(load(MINIMAL | topics | {"CUSTOMER_IDENTIFIER": "Email"}).families) == [Entity.CUSTOMERS]
+    assert load(MINIMAL | topics).families == {}
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8081", "http://127.0.0.1:1/", "http://[::1]:80", "https://x/y/"])

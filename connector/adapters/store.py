@@ -135,6 +135,11 @@ class Store:
             self._database.run(tables.COVER, (ordinal, number, record.offset))
         return version
 
+    @property
+    def clock(self) -> int:
+        """The newest version, and at least the newest ordinal."""
+        return self._clock
+
     def touched(self, entity: Entity, after: int, limit: int) -> list[Touched]:
         """The dirty families whose ordinal is greater than `after`, the oldest `limit` of them, oldest first."""
         return self._database.read(

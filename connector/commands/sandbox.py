@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--errors", type=ErrorShape, choices=list(ErrorShape), default=ErrorShape.INDEXED)
     parser.add_argument("--per-minute", type=int, default=100, help="requests a minute, 0 = unlimited (default: 100)")
     parser.add_argument("--per-hour", type=int, default=5000, help="requests an hour, 0 = unlimited (default: 5000)")
+    parser.add_argument("--customers-by", choices=["CustomerId", "Email"], default="CustomerId")
     parser.add_argument("--delete-delay", type=float, default=0.0, help="seconds that a customer's DELETE is queued")
     parser.add_argument("--late-deletes", action="store_true", help="a queued DELETE removes later upserts too")
     parser.add_argument(
@@ -102,6 +103,7 @@ def _config(asked: argparse.Namespace) -> SandboxConfig:
         errors=asked.errors,
         per_minute=asked.per_minute or None,
         per_hour=asked.per_hour or None,
+        customers_by=asked.customers_by,
         delete_delay=asked.delete_delay,
         late_deletes=asked.late_deletes,
         faults=faults,

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 INCOMPLETE = "incomplete"
 """Why a family is withheld of which a row is missing without which the API would refuse it, or could not be read."""
 
+NO_IDENTIFIER = "no_email"
+"""Why a customer is withheld who has no address, where that identifies him."""
+
 _MOST_ITEMS = 10_000
 
 
@@ -59,15 +62,28 @@ class _Untellable(Exception):  # noqa: N818 (it names what the family is)
 
 
 class Assembly:
-    """Makes the documents of one entity. `readers`: those of its tables, the root's first."""
+    """Makes the documents of one entity. `readers`: those of its tables, the root's first.
 
-    def __init__(self, entity: Entity, spec: Spec, readers: Sequence[Reader], options: Options, store: Store) -> None:
+    `by_email`: a customer is identified by his address, which is in lower case then.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it makes them of)
+        self,
+        entity: Entity,
+        spec: Spec,
+        readers: Sequence[Reader],
+        options: Options,
+        store: Store,
+        *,
+        by_email: bool = False,
+    ) -> None:
+        self.shares_ids = self._by_email = by_email
         self._entity = entity
         self._store = store
         self._contract = options.contract
         self._policy: consent.Policy = options.consent if entity is Entity.CUSTOMERS else "forward"
         fields = documents.FIELDS[entity]
-        self._id_field = fields[0].name
+        self._id_field = "Email" if by_email else fields[0].name
         listed = listed_of(spec.table)
         self._list_field = next((field.name for field in fields if field.elements), "") if listed else ""
         self._withholds = listed is not None and options.empty == "withhold"
@@ -86,7 +102,9 @@ class Assembly:
             return Remove() if there else Keep("")
         try:
             document, shared, untold = self._with_sides(self._sides, parent, root)
-            identifier = str(document[self._id_field])
+            identifier = self._identify(document)
+            if not identifier:
+                return Remove() if there else Keep(NO_IDENTIFIER)
             if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), there)) is not None:
                 return verdict
             notes = Notes()
@@ -102,7 +120,14 @@ class Assembly:
 
     def id_of(self, root: Body) -> str:
         """The id of the document of a root row."""
-        return str(root.fields[self._id_field])
+        return self._identify(dict(root.fields))
+
+    def _identify(self, document: dict[str, Any]) -> str:
+        """The document's id, "" where it has none."""
+        identifier = document.get(self._id_field)
+        if identifier is not None and self._by_email:
+            identifier = document[self._id_field] = str(identifier).lower()
+        return "" if identifier is None else str(identifier)
 
     def key_of(self, part: Mapping[str, Any]) -> ItemKey | None:
         """What names an item or a variant within its document; None where it lacks that."""

@@ -83,7 +83,7 @@ class Dispatch:
     """Lanes, isolation, halts and suspensions over the pending work.
 
     `suspensions` is shared with whoever suspends lanes for other reasons. `suspicious` tells which entries the strict
-    reading of the API's documents would refuse. `jitter` gives numbers from 0 to 1.
+    reading of the API's documents would refuse. `customers_by`: see `Request.by`. `jitter` gives numbers from 0 to 1.
     """
 
     def __init__(  # noqa: PLR0913 (what it decides by)
@@ -98,7 +98,9 @@ class Dispatch:
         jitter: Callable[[], float],
         suspensions: Suspensions,
         second: SecondSendings,
+        customers_by: str = "customerId",
     ) -> None:
+        self._customers_by = customers_by
         self.halting = Halting()
         self.suspensions = suspensions
         self.trials = Trials(pending, suspensions, entities)
@@ -158,7 +160,7 @@ class Dispatch:
 
     def _send_sample(self, lane: Lane, sample: list[Entry], now: float) -> Batch:
         if lane is Lane.DELETES:
-            request, _, item = _delete(sample[0])
+            request, _, item = self._delete(sample[0])
             return self._send(lane, request, Purpose.PROBE, sample, now, item=item, trial=True)
         return self._send(lane, _upsert(Entity(lane.value), sample), Purpose.PROBE, sample, now, trial=True)
 
@@ -183,9 +185,17 @@ class Dispatch:
         self._isolating = True
         return self._send(lane, _upsert(Entity(lane.value), entries), Purpose.ISOLATION, entries, now, group=group)
 
+    def _delete(self, entry: Entry) -> tuple[Request, Purpose, tuple[str, ...] | None]:
+        """The DELETE that an entry owes first, what it is spent on, and the item that it is about."""
+        entity = entry.key.entity
+        if entry.state.delete:
+            return Request(DELETES[entity], (entry.key.id,), by=self._customers_by), Purpose.DELETE, None
+        item = min(entry.state.stale)
+        return Request(ITEM_DELETES[entity], (entry.key.id, *item)), Purpose.ITEM_DELETE, item
+
     def _send_delete(self, queues: list[Queue], now: float) -> Batch:
         [entry] = self._pending.take(queues, 1)
-        request, purpose, item = _delete(entry)
+        request, purpose, item = self._delete(entry)
         if entry.failures:
             purpose = Purpose.RETRY
         return self._send(Lane.DELETES, request, purpose, [entry], now, item=item)
@@ -369,15 +379,6 @@ class Dispatch:
             self._isolations[lane].split(suspects, not_before=max(retry_at, locked_until))
         elif batch.group is not None and not alone:
             self._isolations[lane].again(batch.group, batch.entries, max(retry_at, locked_until))
-
-
-def _delete(entry: Entry) -> tuple[Request, Purpose, tuple[str, ...] | None]:
-    """The DELETE that an entry owes first, what it is spent on, and the item that it is about."""
-    entity = entry.key.entity
-    if entry.state.delete:
-        return Request(DELETES[entity], (entry.key.id,)), Purpose.DELETE, None
-    item = min(entry.state.stale)
-    return Request(ITEM_DELETES[entity], (entry.key.id, *item)), Purpose.ITEM_DELETE, item
 
 
 def _upsert(entity: Entity, entries: Sequence[Entry]) -> Request:

@@ -59,7 +59,8 @@ class Entry:
     `judged`: the API has found nothing wrong with its state, although it was not saved. `doubted`: the API refused its
     state while it refused most. `exposed`: a state of it may be at the server although no answer said so. `group`: the
     group of suspects that it goes with, 0 for none. `origins`: the
-    families that it was made of, with their versions. `line` and `place`: where it stands, if anywhere.
+    families that it was made of, with their versions; `author`: the one whose document it is.
+    `line` and `place`: where it stands, if anywhere.
     """
 
     key: Key
@@ -71,6 +72,7 @@ class Entry:
     committed_ms: int | None
     tickets: dict[Partition, Ticket] = field(default_factory=dict)
     origins: dict[str, int] = field(default_factory=dict)
+    author: str = ""
     not_before: float = 0.0
     locked_until: float = 0.0
     failures: int = 0

@@ -50,7 +50,9 @@ MOST_FAMILIES = 5_000
 _MOST_HOT = 20_000
 _AT_ONCE = 500
 _MOST_REFUSED = 100_000
+_MOST_SHARING = 100  # families with one id, such as an e-mail address
 _GONE = b""
+_ALL = 2**62
 _NOBODYS = "\0"
 
 
@@ -69,10 +71,11 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class _Out:
-    """A version of a family under way: the documents that it waits for."""
+    """A version of a family under way: the documents that it waits for; `former`: those of the version before it."""
 
     version: int
     keys: set[Key] = field(default_factory=set)
+    former: frozenset[Key] = frozenset()
 
 
 class Families:
@@ -115,6 +118,7 @@ class Families:
         self._window = Window()
         self._suspended = False
         self._after = 0
+        self._put_off = (0, 0.0)
 
     @property
     def topics(self) -> Collection[str]:
@@ -129,6 +133,10 @@ class Families:
     def refill(self, partition: Partition, settled_below: int) -> None:
         """What the partition holds below this offset an earlier store settled: it is kept, and not sent again."""
         self._settled_below[partition] = settled_below
+
+    def put_off(self, until: float) -> None:
+        """Whatever is touched by now waits until then; where families share ids, all do."""
+        self._put_off = (_ALL if self._assembly.shares_ids else self._store.clock, max(until, self._put_off[1]))
 
     def take(  # noqa: PLR0911 (each way that a row can take)
         self, event: ChangeEvent, partition: Partition, now: float, newer: Collection[str], *, passed: bool
@@ -276,6 +284,9 @@ class Families:
         self._store.touch(
             self.entity, parent, partition, event.record, snapshot=event.snapshot, committed_ms=committed_ms
         )
+        self._heat(parent, now)
+
+    def _heat(self, parent: str, now: float) -> None:
         known = self._hot.get(parent)
         if known is not None:
             self._hot[parent] = (known[0], now)
@@ -323,7 +334,9 @@ class Families:
                 chosen[parent] = None
         left = self._store.dirty(self.entity) - len(self._hot) - len(self._out) - len(self._parked)
         if left > 0 and len(chosen) < room:
-            found = self._store.touched(self.entity, self._after, room)
+            latest, until = self._put_off
+            after = self._after if now >= until else max(self._after, latest)
+            found = self._store.touched(self.entity, after, room)
             self._after = found[-1].ordinal if found else 0
             parked = {told.parent for told, _ in self._parked}
             for touched in found:
@@ -335,6 +348,11 @@ class Families:
         touched = self._store.one_touched(self.entity, parent)
         if touched is None:
             self._cool(parent)
+            return []
+        latest, until = self._put_off
+        if touched.ordinal <= latest and now < until:
+            if parent in self._hot:
+                heappush(self._due, (until, parent))
             return []
         family = self._store.family(self.entity, parent)
         judged = self._assembly.judge(parent, family)
@@ -360,25 +378,30 @@ class Families:
         self, parent: str, version: int, touched: Touched, family: Family | None, judged: Judged, now: float
     ) -> Told:
         before = self._out.get(parent)
-        waiting = set() if before is None else before.keys
-        out = self._out[parent] = _Out(version)
+        out = self._out[parent] = _Out(version, former=frozenset() if before is None else frozenset(before.keys))
         record = touched.record
         match judged:
             case Send():
                 self._window.accept()
                 self._refused.pop(parent, None)
                 self._upsert(parent, out, touched, family, judged, now)
+                self._take_back(parent, out, touched, now)
                 return Told(
                     "assembled", record, merged_items=judged.merged_items, retracts=judged.retracts, parent=parent
                 )
             case Remove():
                 assert family is not None
-                for identifier in {family.id, *family.retired} - {""}:
-                    self._put(out, parent, touched, Key(self.entity, identifier), GONE, now)
+                gone = self._retire(parent, out, touched, {family.id, *family.retired} - {""}, now)
+                left = family._replace(id="", retired=gone) if gone else None
+                self._store.keep_family(self.entity, parent, left)
+                self._take_back(parent, out, touched, now)
                 return Told("removed", record, parent=parent)
             case Keep(reason=reason):
-                for key in waiting if reason != INCOMPLETE else ():
-                    self._put(out, parent, touched, key, NOTHING, now)
+                if family is not None and family.retired:
+                    gone = self._retire(parent, out, touched, family.retired, now)
+                    self._store.keep_family(self.entity, parent, family._replace(retired=gone))
+                if reason != INCOMPLETE:
+                    self._take_back(parent, out, touched, now)
                 return Told("withheld", record, withheld=reason, parent=parent)
             case Reject():
                 return Told("dead_letter", record, reject=judged, parent=parent, version=version)
@@ -386,18 +409,60 @@ class Families:
     def _upsert(  # noqa: PLR0913, PLR0917 (as `_judged`)
         self, parent: str, out: _Out, touched: Touched, family: Family | None, send: Send, now: float
     ) -> None:
-        known = family or Family(send.id)
+        known = family or Family("")
         keys = self._assembly.keys_of(send.document)
         stale = known.held - keys if self._removals else frozenset()
         state = State(document=to_json(send.document), stale=stale, retracts=send.retracts)
         key = Key(self.entity, send.id)
-        created = known.there is There.NOTHING
+        if known.id != send.id and self._pending.owes_delete(key):  # another family's, which the upsert replaces
+            known = known._replace(retired=known.retired | {send.id})
+            self._store.keep_family(self.entity, parent, known)
+        created = known.there is There.NOTHING and send.id not in known.retired
         former = {known.id, *known.retired} - {"", send.id} if known.there else set(known.retired) - {send.id}
         self._put(out, parent, touched, key, state, now, created=created)
-        for identifier in former:
-            others = [other for other in self._store.parents_of(self.entity, identifier, 2) if other != parent]
+        self._retire(parent, out, touched, former, now)
+
+    def _retire(
+        self, parent: str, out: _Out, touched: Touched, identifiers: Collection[str], now: float
+    ) -> frozenset[str]:
+        """Delete the documents of ids that the family has no longer, and return those ids.
+
+        Of one that another family has, what that one says is sent anew: it may not have been the last to say it.
+        """
+        gone = set()
+        for identifier in sorted(identifiers):
+            key = Key(self.entity, identifier)
+            author = self._pending.author(key)
+            if author is not None and author != parent:  # it takes the document over, and deletes it when it leaves it
+                self._pending.hand_over(key)
+                heir = self._store.family(self.entity, author) or Family("")
+                self._store.keep_family(self.entity, author, heir._replace(retired=heir.retired | {identifier}))
+                continue
+            others = self._others(identifier, parent)
+            for other in others:
+                self._touch_again(other, touched, now)
             if not others:
-                self._put(out, parent, touched, Key(self.entity, identifier), GONE, now)
+                gone.add(identifier)
+                self._put(out, parent, touched, key, GONE, now)
+        return frozenset(gone)
+
+    def _take_back(self, parent: str, out: _Out, touched: Touched, now: float) -> None:
+        """What waits of the version before, under another id or although nothing is to be sent now, must not go out."""
+        for key in out.former - out.keys:
+            if self._pending.author(key) in (None, parent):
+                self._put(out, parent, touched, key, NOTHING, now)
+
+    def _others(self, identifier: str, parent: str) -> list[str]:
+        """The other families whose document may be there by this id."""
+        parents = self._store.parents_of(self.entity, identifier, _MOST_SHARING)
+        return [other for other in parents if other != parent]
+
+    def _touch_again(self, parent: str, touched: Touched, now: float) -> None:
+        record = touched.record
+        self._store.touch(
+            self.entity, parent, _partition(record), record, snapshot=True, committed_ms=touched.committed_ms
+        )
+        self._heat(parent, now)
 
     def _put(  # noqa: PLR0913, PLR0917 (a change taken apart)
         self, out: _Out, parent: str, touched: Touched, key: Key, state: State, now: float, *, created: bool = False
@@ -446,31 +511,33 @@ class Families:
         """A request carries the entry's document: from here on it may be there, with all of its items."""
         if entry.state.document is None or entry.state.delete:
             return
-        for parent in entry.origins:
-            family = self._store.family(self.entity, parent) or Family(entry.key.id)
-            retired = family.retired
-            if family.there and family.id not in ("", entry.key.id):
-                retired |= {family.id}
-            keys = item_keys(self.entity, entry.state.document)
-            there = max(family.there, There.RETRACTED) if entry.state.retracts else There.DOCUMENT
-            now = Family(entry.key.id, there, family.held | keys, retired - {entry.key.id})
-            if now != family:
-                self._store.keep_family(self.entity, parent, now)
+        parent, identifier = entry.author, entry.key.id
+        family = self._store.family(self.entity, parent) or Family(identifier)
+        retired = family.retired - {identifier}
+        if family.there and family.id not in ("", identifier) and not self._others(family.id, parent):
+            retired |= {family.id}
+        keys = item_keys(self.entity, entry.state.document)
+        there = max(family.there, There.RETRACTED) if entry.state.retracts else There.DOCUMENT
+        now = Family(identifier, there, family.held | keys, retired)
+        if now != family:
+            self._store.keep_family(self.entity, parent, now)
 
     def delivered(self, entry: Entry) -> None:
         """The request for the entry's first debt succeeded."""
-        for parent in entry.origins:
-            family = self._store.family(self.entity, parent)
-            if family is None:
-                continue
-            if not entry.state.delete:
-                if entry.state.retracts:
-                    self._store.keep_family(self.entity, parent, family._replace(there=There.RETRACTED))
-            elif family.id == entry.key.id or not family.id:
-                left = Family("", retired=family.retired) if family.retired else None
-                self._store.keep_family(self.entity, parent, left)
-            else:
-                self._store.keep_family(self.entity, parent, family._replace(retired=family.retired - {entry.key.id}))
+        if entry.state.delete:
+            for parent in entry.origins:
+                self._deleted(parent, entry.key.id)
+        elif entry.state.retracts and (family := self._store.family(self.entity, entry.author)) is not None:
+            self._store.keep_family(self.entity, entry.author, family._replace(there=There.RETRACTED))
+
+    def _deleted(self, parent: str, identifier: str) -> None:
+        """Nothing is there by this id."""
+        family = self._store.family(self.entity, parent)
+        if family is not None:
+            retired = family.retired - {identifier}
+            named = "" if family.id == identifier else family.id
+            left = family._replace(id=named, retired=retired) if named or retired else None
+            self._store.keep_family(self.entity, parent, left)
 
     def item_deleted(self, entry: Entry, item: ItemKey) -> None:
         """An item that had vanished from its family is no longer there."""

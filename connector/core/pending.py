@@ -69,6 +69,7 @@ class Pending:
                 created=change.created and not flying,
                 committed_ms=change.committed_ms,
                 origins=dict([change.origin]) if change.origin is not None else {},
+                author="" if change.origin is None else change.origin[0],
             )
             self._cover(entry, change)
             self._wait(entry)
@@ -77,6 +78,7 @@ class Pending:
     def _merge(self, waiting: Entry, change: Change) -> None:
         if change.origin is not None:
             waiting.origins[change.origin[0]] = change.origin[1]
+            waiting.author = waiting.author if change.state.document is None else change.origin[0]
         unsent = waiting.created and (change.state == GONE or change.state.retracts)
         state = combine(waiting.state, change.state, change.key.entity, removals=self._removals)
         if state.nothing and waiting.exposed:  # what must not be sent may be there: take it back
@@ -113,6 +115,24 @@ class Pending:
         waiting, flying = self._waiting.get(key), self._flying.get(key)
         upserted = flying is not None and (flying.state.document is not None or flying.exposed)
         return upserted or (waiting is not None and waiting.exposed)
+
+    def owes_delete(self, key: Key) -> bool:
+        """Whether a DELETE of the key waits that no request has carried."""
+        waiting = self._waiting.get(key)
+        return waiting is not None and waiting.state.delete
+
+    def hand_over(self, key: Key) -> None:
+        """What waits of the key takes the place of something that may be there."""
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.created = False
+
+    def author(self, key: Key) -> str | None:
+        """The family whose document of the key is under way, the newest; None if there is none."""
+        for entry in (self._waiting.get(key), self._flying.get(key)):
+            if entry is not None and entry.state.document is not None:
+                return entry.author
+        return None
 
     def superseded(self, entry: Entry) -> bool:
         """Whether something newer waits than what flies."""
@@ -337,6 +357,8 @@ class Pending:
     def _absorb(self, older: Entry, waiting: Entry, owed: State) -> None:
         self._unmeasure(older)
         entity = older.key.entity
+        if waiting.state.document is None:
+            waiting.author = older.author
         waiting.state = combine(owed, waiting.state, entity, removals=self._removals)
         waiting.exposed = waiting.exposed or older.exposed
         if waiting.state.nothing and waiting.exposed:  # what must not be sent may be there: take it back

@@ -40,7 +40,7 @@ class Purpose(StrEnum):
 
 _PATHS = {
     Endpoint.UPSERT_CUSTOMERS: "/customers/{tenant}",
-    Endpoint.DELETE_CUSTOMER: "/customers/{tenant}?customerId={}",
+    Endpoint.DELETE_CUSTOMER: "/customers/{tenant}?{by}={}",
     Endpoint.UPSERT_ORDERS: "/orders/{tenant}",
     Endpoint.DELETE_ORDER: "/orders/{tenant}/{}",
     Endpoint.DELETE_ORDER_ITEM: "/orders/{tenant}/{}/items?productId={}&sku={}",
@@ -67,11 +67,15 @@ ITEM_DELETES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: `ids` fill the path in the order of the API's reference, `body` is the JSON array of an upsert."""
+    """One request: `ids` fill the path in the order of the API's reference, `body` is the JSON array of an upsert.
+
+    `by`: what names a customer that is deleted, `customerId` or `email`.
+    """
 
     endpoint: Endpoint
     ids: tuple[str, ...] = ()
     body: bytes | None = None
+    by: str = "customerId"
 
     @property
     def method(self) -> str:
@@ -83,7 +87,7 @@ class Request:
         The dots of an identifier that consists of dots too: `..` would name another resource.
         """
         ids = [quote(each, safe="") if each.strip(".") else each.replace(".", "%2E") for each in self.ids]
-        return _PATHS[self.endpoint].format(*ids, tenant=tenant)
+        return _PATHS[self.endpoint].format(*ids, tenant=tenant, by=self.by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,12 @@ class Api:
         with self.lock:
             self.keys = {key: _lowered(tenants) for key, tenants in config.keys.items()}
             self.states = {
-                tenant.lower(): State(config.upsert, config.delete_delay, late_deletes=config.late_deletes)
+                tenant.lower(): State(
+                    config.upsert,
+                    config.delete_delay,
+                    late_deletes=config.late_deletes,
+                    customers_by=config.customers_by,
+                )
                 for tenant in config.tenants
             }
             self.limits = RateLimits(config.per_minute, config.per_hour, count_refused=config.count_refused)
@@ -81,7 +86,7 @@ class Api:
         reply = None
         try:
             if call.fault is not Fault.RESET:
-                call.understand(read_body(), self.config.contract)
+                call.understand(read_body(), self.config.contract, self.config.customers_by)
                 self._begin(call)
                 self._wait(call)
                 reply = self._answer(call)

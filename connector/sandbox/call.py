@@ -57,7 +57,7 @@ class Call:
     def is_json(self) -> bool:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
-    def understand(self, body: bytes | Reply, contract: Contract) -> None:
+    def understand(self, body: bytes | Reply, contract: Contract, customers_by: str) -> None:
         """Read a body into records, and what is to be read of the keys that the request touches."""
         route = self.route
         if not isinstance(body, bytes):
@@ -65,7 +65,7 @@ class Call:
         if route.endpoint.startswith("upsert_"):
             if isinstance(body, bytes):
                 self.records, self.violations = read(route.entity, body, contract)
-            self.ids = [identify(route.entity, record) for record in self.records]
+            self.ids = [identify(route.entity, record, customers_by) for record in self.records]
             self.broken += dict.fromkeys(each.promise for each in self.violations if each.promise)
             if not self.is_json:
                 self.broken.append("a body whose Content-Type is not application/json")

@@ -23,6 +23,7 @@ class SandboxConfig:
     """How the sandbox behaves. `keys`: API key → the tenants that it may access.
 
     `per_minute`, `per_hour`: None = unlimited. `count_refused`: requests answered with 429 count in the windows too.
+    `customers_by`: what identifies a customer, CustomerId or Email, which is a tenant's setting.
     `clock` returns seconds and may run faster than real time; every duration here is in its seconds.
     """
 
@@ -37,6 +38,7 @@ class SandboxConfig:
     per_hour: int | None = 5000
     count_refused: bool = True
     max_body: int = 30_000_000
+    customers_by: str = "CustomerId"
     delete_delay: float = 0.0
     late_deletes: bool = False
     faults: Faults = field(default_factory=Faults)

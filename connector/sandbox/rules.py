@@ -44,11 +44,12 @@ class Violation(NamedTuple):
     promise: str = ""
 
 
-def identify(entity: str, record: object) -> str | None:
-    """The record's upsert key, None where it has none that could be read."""
+def identify(entity: str, record: object, customers_by: str = "CustomerId") -> str | None:
+    """The record's upsert key, None where it has none that could be read. `customers_by`: the tenant's setting."""
     if not isinstance(record, dict):
         return None
-    values = (record.get(name) for name in KEYS[entity])
+    names = KEYS[entity] if KEYS[entity][0] != "CustomerId" or customers_by == "CustomerId" else KEYS[entity][::-1]
+    values = (record.get(name) for name in names)
     return next((value for value in values if isinstance(value, str) and value), None)
 
 

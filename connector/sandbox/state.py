@@ -33,17 +33,20 @@ class _Queued(NamedTuple):
 
 
 class State:
-    """The documents of one tenant, by id. Customers without a CustomerId are kept by Email.
+    """The documents of one tenant, by id. Customers are kept by what identifies them.
 
     A customer's DELETE is queued for `delete_delay` seconds. With `late_deletes` it then removes whatever is there, an
     upsert that came after it included; else it keeps its place in the order of requests.
     """
 
-    def __init__(self, upsert: Upsert, delete_delay: float, *, late_deletes: bool) -> None:
+    def __init__(
+        self, upsert: Upsert, delete_delay: float, *, late_deletes: bool, customers_by: str = "CustomerId"
+    ) -> None:
         self._documents: dict[str, dict[str, Document]] = {entity: {} for entity in KEYS}
         self._upsert = upsert
         self._delete_delay = delete_delay
         self._late_deletes = late_deletes
+        self._customers_by = customers_by
         self._queued: deque[_Queued] = deque()
 
     def documents(self, entity: str) -> dict[str, Document]:
@@ -57,7 +60,7 @@ class State:
         """Save valid records, one after the other."""
         kept = self.documents(entity)
         for record in records:
-            key = identify(entity, record)
+            key = identify(entity, record, self._customers_by)
             assert key is not None, "valid records have a key"
             if entity == "customers" and not self._late_deletes:
                 self._settle_before(record, kept.get(key, {}))
