@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from connector.core.events import Partition
 from connector.core.stored import Family, StoredRow, Touched
 
 if TYPE_CHECKING:
-    from connector.core.events import Entity, Partition, Record
+    from connector.core.events import Entity, Record
 
 
 @dataclass
@@ -72,12 +73,12 @@ class MemoryStore:
         self,
         entity: Entity,
         parent: str,
-        partition: Partition,
         record: Record,
         *,
         snapshot: bool,
         committed_ms: int | None,
     ) -> int:
+        partition = Partition(record.topic, record.partition)
         self.content.clock += 1
         key, clock = (entity, parent), self.content.clock
         known = self.content.dirty.get(key)

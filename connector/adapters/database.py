@@ -11,6 +11,7 @@ from connector.errors import PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
 T = TypeVar("T")
@@ -19,6 +20,9 @@ NAME = "store.sqlite3"
 DAMAGED = "damaged"
 """An empty file of this name beside it says that the next start must not use it."""
 
+_PATIENCE = 1.0
+"""Seconds for which another program, one that does not heed the folder's lock, may have the file."""
+
 _PRAGMAS = (
     "PRAGMA locking_mode = EXCLUSIVE",  # no other program comes between, and no shared memory is needed
     "PRAGMA journal_mode = WAL",
@@ -26,11 +30,20 @@ _PRAGMAS = (
     "PRAGMA journal_size_limit = 33554432",
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",  # the file system may be read-only elsewhere
-    "PRAGMA secure_delete = FAST",
+    "PRAGMA secure_delete = ON",  # what a shop deletes does not stay in the file
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
 )
-_DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_MISTAKES = (sqlite3.ProgrammingError, sqlite3.IntegrityError)  # the caller's
+_DAMAGES = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,  # what is there is replaced: only a table and an index that differ can clash
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+}
+_JUDGED_DAMAGES = _DAMAGES | {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY}
+"""While a file is judged: its header can ask for a newer SQLite, or say that it is not to be written."""
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "its disk is full: give it more room, or delete the aside-* files in it",
     sqlite3.SQLITE_IOERR: "its disk fails or is full: look at the disk, give it more room",
@@ -52,10 +65,11 @@ class Database:
     is closed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, lock: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path, held: ExitStack) -> None:
+        """`held` closes the connection, and then whatever else must not outlive it."""
         self._connection = connection
         self._folder = folder
-        self._lock: int | None = lock
+        self._held = held
         self.run("BEGIN")
         [self.id] = self.read(str, "SELECT id FROM meta")
 
@@ -83,17 +97,14 @@ class Database:
 
     def close(self) -> None:
         """Undo what was not committed; let the folder go."""
-        self._connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._held.close()
 
     def _failure(self, error: sqlite3.Error) -> Exception:
         """What to raise: the library's words stay here, as they may quote what is stored."""
-        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError)):
-            return error  # a mistake of the caller
         if is_damage(error):
             return self._damaged(name_of(error))
+        if isinstance(error, _MISTAKES) or _primary(error) == sqlite3.SQLITE_ERROR:
+            return error
         self.close()
         return platform_error(error)
 
@@ -114,11 +125,11 @@ def connect(path: Path) -> sqlite3.Connection:
         os.fchmod(file, 0o600)
     finally:
         os.close(file)
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -134,12 +145,15 @@ def name_of(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Texts that are no UTF-8 come without a code."""
-    code = _primary(error)
-    return code is None or code in _DAMAGES
+def is_damage(error: sqlite3.Error, *, judging: bool = False) -> bool:
+    """Whether the file's content is wrong. What Python can't read, such as a text that is no UTF-8, has no code."""
+    if isinstance(error, sqlite3.ProgrammingError):
+        return False
+    codes = {None, *(_JUDGED_DAMAGES if judging else _DAMAGES)}
+    return bool(codes & {_primary(error), getattr(error, "sqlite_errorcode", None)})
 
 
 def platform_error(error: sqlite3.Error) -> PlatformError:
+    """What the disk or the system does not do, with its remedy."""
     remedy = _REMEDIES.get(_primary(error) or 0, "look at its disk")
     return PlatformError(f"STATE_DIR: the store can't be used ({name_of(error)}): {remedy}")

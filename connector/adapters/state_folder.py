@@ -10,7 +10,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,21 +64,17 @@ def open_database(folder: Path, layout: Layout, meaning: str) -> Opening:
     `meaning` tells what its content was made by: content that something else made is set aside.
     Raises ConfigurationError, PlatformError.
     """
-    with _translated(folder):
-        lock = _lock(folder)
-        try:
-            fate, why = _judge(folder, layout, meaning)
-            moved_to = None
-            if fate not in (Fate.INTACT, Fate.NEW):
-                moved_to = _set_aside(folder)
-                (folder / DAMAGED).unlink(missing_ok=True)
-            connection = connect(folder / NAME)
-            if fate is not Fate.INTACT:
-                _create(connection, layout, meaning)
-            return Opening(Database(connection, folder, lock), fate, moved_to, why)
-        except BaseException:
-            os.close(lock)
-            raise
+    with _translated(folder), ExitStack() as stack:
+        stack.callback(os.close, _lock(folder))
+        fate, why = _judge(folder, layout, meaning)
+        moved_to = None
+        if fate not in (Fate.INTACT, Fate.NEW):
+            moved_to = _set_aside(folder)
+            (folder / DAMAGED).unlink(missing_ok=True)
+        connection = stack.enter_context(closing(connect(folder / NAME)))
+        if fate is not Fate.INTACT:
+            _create(connection, layout, meaning)
+        return Opening(Database(connection, folder, stack.pop_all()), fate, moved_to, why)
 
 
 def _lock(folder: Path) -> int:
@@ -108,27 +104,29 @@ def _judge(folder: Path, layout: Layout, meaning: str) -> tuple[Fate, str]:
         with closing(connect(path)) as connection:
             return _verdict(connection, layout, meaning)
     except sqlite3.Error as error:
-        if not is_damage(error):
+        if not is_damage(error, judging=True):
             raise
         return Fate.CORRUPT, f"it is damaged ({name_of(error)})"
+    except UnicodeDecodeError:  # SQLite quotes what it can't read
+        return Fate.CORRUPT, "it is damaged (its schema can't be read)"
 
 
 def _verdict(connection: sqlite3.Connection, layout: Layout, meaning: str) -> tuple[Fate, str]:
-    def value(sql: str) -> Any:  # noqa: ANN401 (SQLite's values are any)
-        row = connection.execute(sql).fetchone()
-        return row and row[0]
+    def values(sql: str) -> list[Any]:
+        return [value for (value,) in connection.execute(sql)]
 
-    if value("SELECT count(*) FROM sqlite_master") == 0:
+    statements = values("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+    if not statements:
         return Fate.NEW, "its making was interrupted"
-    if value("PRAGMA application_id") != _APPLICATION:
+    if values("PRAGMA application_id") != [_APPLICATION]:
         return Fate.CORRUPT, "it is no store of the connector"
-    version = value("PRAGMA user_version")
+    [version] = values("PRAGMA user_version")
     if version != layout.version:
-        return Fate.OTHER_VERSION, f"its format is {version}, that of this release {layout.version}"
-    if value("SELECT meaning FROM meta") != meaning:
-        return Fate.OTHER_MAPPING, "it was made by another mapping, or by a release that maps otherwise"
-    if value("PRAGMA quick_check(1)") != "ok":
-        return Fate.CORRUPT, "it is damaged (its check fails)"
+        return Fate.OTHER_VERSION, f"its format is {version}, that of this release is {layout.version}"
+    if values("SELECT meaning FROM meta") != [meaning]:
+        return Fate.OTHER_MAPPING, "it was made with another mapping, or by a release that maps otherwise"
+    if statements != [_META, *layout.statements] or values("PRAGMA quick_check(1)") != ["ok"]:
+        return Fate.CORRUPT, "it is damaged (a check of its content fails)"
     return Fate.INTACT, ""
 
 
@@ -165,10 +163,9 @@ def _translated(folder: Path) -> Iterator[None]:
         raise platform_error(error) from None
     except OSError as error:
         if error.errno in _UNUSABLE:
-            raise ConfigurationError(
-                [
-                    f"STATE_DIR: {folder} can't be used ({error.strerror}); name a folder that exists and that the "
-                    f"process's user ({os.geteuid()}) can write to; e.g. /var/lib/replenit-connector"
-                ]
-            ) from error
+            problem = (
+                f"STATE_DIR: {folder} can't be used ({error.strerror}); name a folder that exists and that the "
+                f"process's user ({os.geteuid()}) can write to; e.g. /var/lib/replenit-connector"
+            )
+            raise ConfigurationError([problem]) from error
         raise PlatformError(f"STATE_DIR: {folder} can't be used ({error.strerror}): look at the disk") from error

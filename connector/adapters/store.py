@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.adapters import store_tables as tables
+from connector.adapters.database import DamagedError
 from connector.adapters.state_folder import open_database
 from connector.core.events import Entity, Partition, Record
 from connector.core.stored import Family, StoredRow, Touched
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from connector.adapters.database import Database
     from connector.adapters.state_folder import Fate
+
+
+_GREATEST = 2**63 - 1
+"""What a column can hold. A source's clock that is as wrong as that is not worth a failure."""
 
 
 class Opened(NamedTuple):
@@ -34,6 +39,13 @@ def open_store(folder: Path, meaning: str) -> Opened:
     `meaning` is a digest of what decides what is stored: the mapping, and the release's way to read it.
     Raises ConfigurationError for a folder that can't be used, PlatformError.
     """
+    try:
+        return _open(folder, meaning)
+    except DamagedError:  # it passed the check and can't be read all the same; it is set aside now
+        return _open(folder, meaning)
+
+
+def _open(folder: Path, meaning: str) -> Opened:
     opening = open_database(folder, tables.LAYOUT, meaning)
     return Opened(Store(opening.database), opening.fate, opening.moved_to, opening.why)
 
@@ -41,7 +53,8 @@ def open_store(folder: Path, meaning: str) -> Opened:
 class Store:
     """The families of one process. Nothing lasts before `commit`; every call may raise PlatformError.
 
-    After that error the store is closed, and its next opening finds the last commit. `id` is random and names this disk.
+    After that error the store is closed, and its next opening finds the last commit. `id` is random and names this
+    disk.
     """
 
     def __init__(self, database: Database) -> None:
@@ -51,14 +64,11 @@ class Store:
         self._names: dict[int, Partition] = {}
         self._progress: dict[Partition, int] = {}
         self._moved: set[Partition] = set()
-        for number, name, position in database.read(
-            tables.place, "SELECT partition, topic, number, position FROM progress"
-        ):
-            self._partitions[name], self._names[number] = number, name
+        for number, partition, position in database.read(tables.place, tables.PROGRESS):
+            self._partitions[partition], self._names[number] = number, partition
             if position is not None:
-                self._progress[name] = position
-        counts = "SELECT entity, count(*) FROM dirty INDEXED BY dirty_entities GROUP BY entity"
-        self._dirty = dict.fromkeys(Entity, 0) | dict(database.read(tables.count, counts))
+                self._progress[partition] = position
+        self._dirty = dict.fromkeys(Entity, 0) | dict(database.read(tables.count, tables.COUNTS))
         [self._clock] = database.read(int, "SELECT coalesce(max(ordinal), 0) FROM dirty")
         self._under_way: dict[int, int] = {}  # ordinal → the version that was taken
 
@@ -70,16 +80,16 @@ class Store:
 
     def put(self, source: int, key: str, row: StoredRow) -> None:
         """Keep a row in place of the one with its key, whichever family that belonged to."""
-        self._database.run(
-            tables.PUT,
-            (source, row.parent, key, row.body, None if row.position is None else tables.to_json(row.position)),
-        )
+        self._database.run(tables.PUT, (source, row.parent, key, row.body, tables.to_position(row.position)))
 
     def drop(self, source: int, key: str) -> None:
         self._database.run("DELETE FROM rows WHERE source = ? AND key = ?", (source, key))
 
     def children(self, source: int, parent: str, limit: int) -> list[tuple[str, StoredRow]]:
-        """The table's rows of a family, at most `limit`, shorter keys first: numbers come in their own order."""
+        """The table's rows of a family, shorter keys first: numbers come in their own order, however often rebuilt.
+
+        At most `limit`: a caller that must have them all asks for one more than it can use.
+        """
         children = self._database.read(tables.child, tables.CHILDREN, (source, parent, limit))
         return sorted(children, key=lambda child: (len(child[0]), child[0]))
 
@@ -94,8 +104,8 @@ class Store:
         if family is None:
             self._database.run("DELETE FROM parents WHERE entity = ? AND parent = ?", (entity.value, parent))
         else:
-            held, retired = tables.to_json(sorted(family.held)), tables.to_json(sorted(family.retired))
-            self._database.run(tables.KEEP, (entity.value, parent, family.id, family.there, held, retired))
+            told = (family.id, family.there, tables.to_held(family.held), tables.to_retired(family.retired))
+            self._database.run(tables.KEEP, (entity.value, parent, *told))
 
     def parents_of(self, entity: Entity, document: str, limit: int) -> list[str]:
         """The families whose document has this id, at most `limit`, in the order of their keys."""
@@ -104,22 +114,12 @@ class Store:
 
     # Who is to be sent
 
-    def touch(
-        self,
-        entity: Entity,
-        parent: str,
-        partition: Partition,
-        record: Record,
-        *,
-        snapshot: bool,
-        committed_ms: int | None,
-    ) -> int:
+    def touch(self, entity: Entity, parent: str, record: Record, *, snapshot: bool, committed_ms: int | None) -> int:
         """An event of the family was read: it is dirty. Returns its version."""
         self._clock += 1
-        number = self._number(partition)
-        headers = tables.to_json(
-            [[name, None if value is None else value.decode("latin-1")] for name, value in record.headers]
-        )
+        number = self._number(Partition(record.topic, record.partition))
+        headers = tables.to_headers(record.headers)
+        committed_ms = None if committed_ms is None else min(committed_ms, _GREATEST)
         newest = (number, record.offset, record.key, record.value, headers, record.timestamp_ms, snapshot, committed_ms)
         ordinal, version = self._state(entity, parent) or (self._clock, 0)
         if version:
@@ -140,18 +140,18 @@ class Store:
         """The newest version, and at least the newest ordinal."""
         return self._clock
 
-    def touched(self, entity: Entity, after: int, limit: int) -> list[Touched]:
-        """The dirty families whose ordinal is greater than `after`, the oldest `limit` of them, oldest first."""
-        return self._database.read(
-            lambda *columns: self._touched(entity, *columns), tables.TOUCHED, (entity.value, after, limit)
-        )
-
     def one_touched(self, entity: Entity, parent: str) -> Touched | None:
         """The family, if it is dirty."""
         found = self._database.read(
             lambda *columns: self._touched(entity, *columns), tables.ONE_TOUCHED, (entity.value, parent)
         )
         return found[0] if found else None
+
+    def touched(self, entity: Entity, after: int, limit: int) -> list[Touched]:
+        """The dirty families whose ordinal is greater than `after`, the oldest `limit` of them, oldest first."""
+        return self._database.read(
+            lambda *columns: self._touched(entity, *columns), tables.TOUCHED, (entity.value, after, limit)
+        )
 
     def take(self, entity: Entity, parent: str) -> int | None:
         """What is known of the family now goes out. Returns the version to settle, None if it is not dirty."""
@@ -189,7 +189,7 @@ class Store:
     def floor(self, partition: Partition) -> int | None:
         """The first offset that is not settled, None if all are: Kafka's commits must not pass it."""
         query = "SELECT min(first) FROM firsts WHERE partition = ?"
-        [first] = self._database.read(tables.first, query, (self._number(partition),))
+        [first] = self._database.read(tables.first, query, (self._partitions.get(partition),))
         return first
 
     # How far the topics were read

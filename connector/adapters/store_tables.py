@@ -1,13 +1,20 @@
-"""The store's tables, the longer ones of its statements, and what their rows become."""
+"""The store's tables, the longer ones of its statements, and how values become columns and columns values.
+
+What makes a value of columns raises ValueError where nothing of the kind was written.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
 
 from connector.adapters.state_folder import Layout
 from connector.core.events import Entity, Partition
 from connector.core.stored import Family, StoredRow, There
+
+if TYPE_CHECKING:
+    from connector.core.states import ItemKey
 
 LAYOUT = Layout(
     1,
@@ -77,6 +84,8 @@ SOIL_AGAIN = """UPDATE dirty SET version = ?, partition = ?, "offset" = ?, key =
     timestamp_ms = ?, snapshot = snapshot AND ?, committed_ms = coalesce(committed_ms, ?) WHERE ordinal = ?"""
 TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
     committed_ms FROM dirty INDEXED BY dirty_entities WHERE entity = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"""
+COUNTS = "SELECT entity, count(*) FROM dirty INDEXED BY dirty_entities GROUP BY entity"
+PROGRESS = "SELECT partition, topic, number, position FROM progress"
 ONE_TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
     committed_ms FROM dirty WHERE entity = ? AND parent = ?"""
 COVER = """INSERT INTO firsts (ordinal, partition, first) VALUES (?, ?, ?)
@@ -85,15 +94,16 @@ COVER_LATER = """INSERT INTO firsts (ordinal, partition, first, later) VALUES (?
     ON CONFLICT (ordinal, partition) DO UPDATE SET later = excluded.later WHERE later IS NULL"""
 
 
-to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-
-
 def _list(text: str) -> list[Any]:
     """A list that was written as JSON. Raises ValueError."""
-    value = json.loads(text)
+    value = from_json(text)
     if not isinstance(value, list):
         raise ValueError  # noqa: TRY004 (the contract of `Database.read`)
     return value
+
+
+def to_position(position: tuple[int | str, ...] | None) -> str | None:
+    return None if position is None else to_json(position).decode()
 
 
 def row(parent: str, body: bytes, position: str | None) -> StoredRow:
@@ -104,8 +114,21 @@ def child(key: str, *columns: Any) -> tuple[str, StoredRow]:  # noqa: ANN401 (SQ
     return key, row(*columns)
 
 
+def to_held(held: frozenset[ItemKey]) -> str:
+    return to_json(sorted(held)).decode()
+
+
+def to_retired(retired: frozenset[str]) -> str:
+    return to_json(sorted(retired)).decode()
+
+
 def family(document: str, there: int, held: str, retired: str) -> Family:
     return Family(document, There(there), frozenset(map(tuple, _list(held))), frozenset(_list(retired)))
+
+
+def to_headers(headers: tuple[tuple[str, bytes | None], ...]) -> str:
+    """Bytes are written as the text that has their numbers for its characters."""
+    return to_json([[name, None if value is None else value.decode("latin-1")] for name, value in headers]).decode()
 
 
 def headers(text: str) -> tuple[tuple[str, bytes | None], ...]:
@@ -116,8 +139,8 @@ def place(number: int, topic: str, partition: int, position: int | None) -> tupl
     return number, Partition(topic, partition), position
 
 
-def count(entity: str, count: int) -> tuple[Entity, int]:
-    return Entity(entity), count
+def count(entity: str, families: int) -> tuple[Entity, int]:
+    return Entity(entity), families
 
 
 def pair(one: int, other: int) -> tuple[int, int]:

@@ -169,7 +169,7 @@ class Families:
             self._recall(reader, read, old, settled=settled)
         if not settled:
             for parent in families:
-                self._touch(parent, event, partition, now)
+                self._touch(parent, event, now)
         if read.reject is not None:
             return Taken("dead_letter", op, read.reject)
         taken = Taken("stored", op, id=row, proven=True, merged_items=read.merged_items)
@@ -279,11 +279,9 @@ class Families:
         if held != family.held:
             self._store.keep_family(self.entity, parent, family._replace(held=held))
 
-    def _touch(self, parent: str, event: ChangeEvent, partition: Partition, now: float) -> None:
+    def _touch(self, parent: str, event: ChangeEvent, now: float) -> None:
         committed_ms = None if event.snapshot else event.committed_ms
-        self._store.touch(
-            self.entity, parent, partition, event.record, snapshot=event.snapshot, committed_ms=committed_ms
-        )
+        self._store.touch(self.entity, parent, event.record, snapshot=event.snapshot, committed_ms=committed_ms)
         self._heat(parent, now)
 
     def _heat(self, parent: str, now: float) -> None:
@@ -459,9 +457,7 @@ class Families:
 
     def _touch_again(self, parent: str, touched: Touched, now: float) -> None:
         record = touched.record
-        self._store.touch(
-            self.entity, parent, _partition(record), record, snapshot=True, committed_ms=touched.committed_ms
-        )
+        self._store.touch(self.entity, parent, record, snapshot=True, committed_ms=touched.committed_ms)
         self._heat(parent, now)
 
     def _put(  # noqa: PLR0913, PLR0917 (a change taken apart)

@@ -79,15 +79,8 @@ class Store(Protocol):
     def family(self, entity: Entity, parent: str) -> Family | None: ...
     def keep_family(self, entity: Entity, parent: str, family: Family | None) -> None: ...
     def parents_of(self, entity: Entity, document: str, limit: int) -> list[str]: ...
-    def touch(  # noqa: PLR0913 (an event of a family)
-        self,
-        entity: Entity,
-        parent: str,
-        partition: Partition,
-        record: Record,
-        *,
-        snapshot: bool,
-        committed_ms: int | None,
+    def touch(
+        self, entity: Entity, parent: str, record: Record, *, snapshot: bool, committed_ms: int | None
     ) -> int: ...
     @property
     def clock(self) -> int: ...

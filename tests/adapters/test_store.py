@@ -1,0 +1,307 @@
+"""The store against a model in plain dictionaries, through commits, stops and crashes."""
+
+from __future__ import annotations
+
+import tempfile
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters.stores import MEANING, ORDERS, fill, record
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connector.adapters.database import NAME
+from connector.adapters.state_folder import Fate
+from connector.adapters.store import open_store
+from connector.core.events import Entity, Partition, Record
+from connector.core.stored import Family, StoredRow, There, Touched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTITIONS = (Partition("shop", 0), Partition("shop", 1))
+SOURCES = (0, 1)
+KEYS = ("", "9", "10", "ünïcode\x00\U0001f600")
+IDS = ("a", "b")
+
+keys = st.sampled_from(KEYS)
+parents = st.sampled_from(KEYS[1:])
+sources = st.sampled_from(SOURCES)
+entities = st.sampled_from((Entity.ORDERS, Entity.CUSTOMERS))
+partitions = st.sampled_from(PARTITIONS)
+positions = st.none() | st.tuples(st.integers(0, 2**64), st.text(max_size=3))
+rows = st.builds(StoredRow, keys, st.binary(max_size=20), positions)
+families = st.builds(
+    Family,
+    st.sampled_from(IDS),
+    st.sampled_from(There),
+    st.frozensets(st.tuples(st.text(max_size=3), st.text(max_size=3))),
+    st.frozensets(st.sampled_from(IDS)),
+)
+headers = st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3)), max_size=2).map(tuple)
+contents = st.none() | st.binary(max_size=20)
+times = st.none() | st.integers(0, 2**62)
+records = st.builds(Record, st.just("shop"), st.sampled_from((0, 1)), st.just(0), contents, contents, headers, times)
+
+
+@dataclass
+class Dirty:
+    """A dirty family: the events that are not settled, as (version, partition, offset)."""
+
+    events: list[tuple[int, Partition, int]]
+    record: Record
+    snapshot: bool
+    committed_ms: int | None
+    taken: int | None = None
+
+    @property
+    def version(self) -> int:
+        return self.events[-1][0]
+
+    def firsts(self) -> dict[Partition, int]:
+        held = {partition for _, partition, _ in self.events}
+        return {one: min(offset for _, partition, offset in self.events if partition == one) for one in held}
+
+
+@dataclass
+class Model:
+    """What the store holds; dirty families in the order of their first touch."""
+
+    rows: dict[tuple[int, str], StoredRow] = field(default_factory=dict)
+    families: dict[tuple[Entity, str], Family] = field(default_factory=dict)
+    dirty: dict[tuple[Entity, str], Dirty] = field(default_factory=dict)
+    progress: dict[Partition, int] = field(default_factory=dict)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Whatever is done, the store tells what the model tells; after a crash, what the model was at the last commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = open_store(Path(self.folder.name), MEANING).store
+        self.id = self.store.id
+        self.model, self.committed = Model(), Model()
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.folder.cleanup()
+
+    @rule(source=sources, key=keys, row=rows)
+    def put(self, source: int, key: str, row: StoredRow) -> None:
+        self.store.put(source, key, row)
+        self.model.rows[source, key] = row
+
+    @rule(source=sources, key=keys)
+    def drop(self, source: int, key: str) -> None:
+        self.store.drop(source, key)
+        self.model.rows.pop((source, key), None)
+
+    @rule(entity=entities, parent=parents, family=st.none() | families)
+    def keep(self, entity: Entity, parent: str, family: Family | None) -> None:
+        self.store.keep_family(entity, parent, family)
+        if family is None:
+            self.model.families.pop((entity, parent), None)
+        else:
+            self.model.families[entity, parent] = family
+
+    @rule(
+        entity=entities,
+        parent=parents,
+        newest=records,
+        skipped=st.integers(0, 2),
+        snapshot=st.booleans(),
+        committed_ms=st.none() | st.integers(0, 9),
+    )
+    def read(
+        self,
+        entity: Entity,
+        parent: str,
+        *,
+        newest: Record,
+        skipped: int,
+        snapshot: bool,
+        committed_ms: int | None,
+    ) -> None:
+        """An event of a family is read, and the partition's position goes on."""
+        partition = Partition(newest.topic, newest.partition)
+        offset = self.model.progress.get(partition, 0) + skipped
+        newest = replace(newest, offset=offset)
+        version = self.store.touch(entity, parent, newest, snapshot=snapshot, committed_ms=committed_ms)
+        self.store.advance(partition, offset + 1)
+        self.model.progress[partition] = offset + 1
+        known = self.model.dirty.get((entity, parent))
+        if known is None:
+            self.model.dirty[entity, parent] = Dirty([(version, partition, offset)], newest, snapshot, committed_ms)
+            return
+        assert version > known.version
+        known.events.append((version, partition, offset))
+        known.record = newest
+        known.snapshot = known.snapshot and snapshot
+        known.committed_ms = committed_ms if known.committed_ms is None else known.committed_ms
+
+    @rule(entity=entities, parent=parents)
+    def take(self, entity: Entity, parent: str) -> None:
+        known = self.model.dirty.get((entity, parent))
+        assert self.store.take(entity, parent) == (None if known is None else known.version)
+        if known is not None:
+            known.taken = known.version
+
+    @rule(entity=entities, parent=parents, back=st.integers(0, 2))
+    def settle(self, entity: Entity, parent: str, back: int) -> None:
+        """Settle one of the last three versions, often one that is not the newest."""
+        known = self.model.dirty.get((entity, parent))
+        if known is None:
+            assert self.store.settle(entity, parent, 1)
+            return
+        version = known.events[-1 - min(back, len(known.events) - 1)][0]
+        self.settle_version(entity, parent, known, version)
+
+    @precondition(lambda self: any(one.taken for one in self.model.dirty.values()))
+    @rule(data=st.data())
+    def settle_what_was_taken(self, data: st.DataObject) -> None:
+        taken = [key for key, one in self.model.dirty.items() if one.taken]
+        entity, parent = data.draw(st.sampled_from(taken))
+        known = self.model.dirty[entity, parent]
+        assert known.taken is not None
+        self.settle_version(entity, parent, known, known.taken)
+
+    def settle_version(self, entity: Entity, parent: str, known: Dirty, version: int) -> None:
+        assert self.store.settle(entity, parent, version) == (version == known.version)
+        if version == known.version:
+            del self.model.dirty[entity, parent]
+        elif version == known.taken:
+            known.events = [event for event in known.events if event[0] > version]
+            known.taken = None
+
+    @rule(partition=partitions, position=st.integers(0, 5))
+    def rewind(self, partition: Partition, position: int) -> None:
+        self.store.rewind(partition, position)
+        self.model.progress[partition] = position
+        for one in self.model.dirty.values():
+            one.events = [(v, p, min(o, position) if p == partition else o) for v, p, o in one.events]
+
+    @rule()
+    def commit(self) -> None:
+        self.store.commit()
+        self.committed = deepcopy(self.model)
+
+    @rule()
+    def crash(self) -> None:
+        """What was not committed is gone; nothing is under way any more."""
+        self.store.close()
+        self.store, fate, *_ = open_store(Path(self.folder.name), MEANING)
+        assert (fate, self.store.id) == (Fate.INTACT, self.id)
+        self.model = deepcopy(self.committed)
+        for one in self.model.dirty.values():
+            one.taken = None
+
+    @invariant()
+    def rows_agree(self) -> None:
+        for source in SOURCES:
+            for key in KEYS:
+                assert self.store.row(source, key) == self.model.rows.get((source, key))
+                children = {
+                    own: row for (table, own), row in self.model.rows.items() if (table, row.parent) == (source, key)
+                }
+                found = self.store.children(source, key, 9)
+                assert dict(found) == children
+                assert [own for own, _ in found] == sorted(children, key=lambda own: (len(own), own))
+
+    @invariant()
+    def families_agree(self) -> None:
+        known = self.model.families
+        for entity in Entity:
+            for parent in KEYS:
+                assert self.store.family(entity, parent) == known.get((entity, parent))
+            for id_ in IDS:
+                expected = sorted(own for (of, own), family in known.items() if (of, family.id) == (entity, id_))
+                assert self.store.parents_of(entity, id_, 9) == expected
+                assert self.store.parents_of(entity, id_, 1) == expected[:1]
+
+    @invariant()
+    def dirty_agree(self) -> None:
+        for entity in Entity:
+            expected = [(parent, one) for (of, parent), one in self.model.dirty.items() if of == entity]
+            found = list(self.walk(entity))
+            assert self.store.dirty(entity) == len(expected)
+            assert [touched.ordinal for touched in found] == sorted({touched.ordinal for touched in found})
+            assert [touched[1:] for touched in found] == [
+                (entity, parent, one.firsts(), one.record, one.snapshot, one.committed_ms, one.version)
+                for parent, one in expected
+            ]
+
+    def walk(self, entity: Entity) -> Iterator[Touched]:
+        """All dirty families, one a window."""
+        after = 0
+        while window := self.store.touched(entity, after, 1):
+            yield from window
+            after = window[-1].ordinal
+
+    @invariant()
+    def offsets_agree(self) -> None:
+        assert self.store.progress() == self.model.progress
+        for partition in (*PARTITIONS, Partition("unknown", 0)):
+            firsts = [one.firsts()[partition] for one in self.model.dirty.values() if partition in one.firsts()]
+            assert self.store.floor(partition) == min(firsts, default=None)
+
+
+TestStore = StoreMachine.TestCase
+TestStore.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+def test_items_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Line items of a table with a serial key are sent as the shop made them, in whatever order they were read."""
+    store = open_store(tmp_path, MEANING).store
+    for key in ("11", "2", "100", "1", "10", "9"):
+        store.put(1, key, StoredRow("A", b"{}"))
+    assert [key for key, _ in store.children(1, "A", 9)] == ["1", "2", "9", "10", "11", "100"]
+    assert len(store.children(1, "A", 3)) == 3
+    store.close()
+
+
+def test_a_family_that_is_never_at_rest_does_not_hold_commits_back(tmp_path: Path) -> None:
+    """A hot row is touched during each of its sendings: what was sent and acknowledged is settled all the same."""
+    store = open_store(tmp_path, MEANING).store
+    store.touch(Entity.PRODUCTS, "1", record(ORDERS, 0), snapshot=False, committed_ms=None)
+    for offset in range(1, 10):
+        version = store.take(Entity.PRODUCTS, "1")
+        assert version is not None
+        store.touch(Entity.PRODUCTS, "1", record(ORDERS, offset), snapshot=False, committed_ms=None)
+        assert not store.settle(Entity.PRODUCTS, "1", version)
+        assert store.floor(ORDERS) == offset
+    store.close()
+
+
+def test_a_clock_that_is_beyond_all_measure_is_cut(tmp_path: Path) -> None:
+    """A record with an absurd commit time must not end the process at each of its starts."""
+    store = open_store(tmp_path, MEANING).store
+    store.touch(Entity.ORDERS, "1", record(ORDERS, 0), snapshot=False, committed_ms=2**64 - 1)
+    assert [touched.committed_ms for touched in store.touched(Entity.ORDERS, 0, 1)] == [2**63 - 1]
+    store.close()
+
+
+def test_what_was_deleted_makes_room(tmp_path: Path) -> None:
+    """Families that come and go use the same room in the file, and leave nothing behind in it."""
+    store = open_store(tmp_path, MEANING).store
+    sizes = []
+    for _ in range(4):
+        fill(store, 300)
+        for number in range(300):
+            order = str(number)
+            store.drop(0, order)
+            for key, _row in store.children(1, order, 9):
+                store.drop(1, key)
+            store.keep_family(Entity.ORDERS, order, None)
+        for touched in store.touched(Entity.ORDERS, 0, 300):
+            assert store.settle(Entity.ORDERS, touched.parent, touched.version)
+        store.commit()
+        store.close()
+        sizes.append((tmp_path / NAME).stat().st_size)
+        store = open_store(tmp_path, MEANING).store
+    store.close()
+    assert sizes[-1] <= sizes[0] * 1.1
+    assert b"OrderId" not in (tmp_path / NAME).read_bytes()
