@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pydantic_core import from_json, to_json
 
 from connector.core import documents
-from connector.core.events import FieldError, Op, Reason, Reject, Row
+from connector.core.events import Entity, FieldError, Op, Reason, Reject, Row
 from connector.core.mapping_file import Listed
 from connector.core.notes import BadValue, Notes
 from connector.core.rules import Filter, Rule, Rules, Said, Seen, Unjudged, rules_of
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from connector.core.documents import DocumentField
-    from connector.core.events import ChangeEvent, ColumnType, Entity
+    from connector.core.events import ChangeEvent, ColumnType
     from connector.core.mapping_file import Child, Root, Side, When
     from connector.core.mapping_text import Spec
 
 KEPT_FORMAT = "1"
 """Of what is kept of a row. Another one, and a store is made anew."""
 
+_ORDER = tuple(Entity)
+_MOST_TABLES = 1000
 _MOST_PLANS = 64
 _IDENTIFIER = Kind.IDENTIFIER
 _MADE_UP = ("", "0")
@@ -50,7 +52,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A table of a family. `number` names it in the store.
+    """A table of a family. `number` names it in the store, among those of all entities.
 
     `sources`: for each of `fields` what feeds it from this table, or None. `part_sources`: likewise for each of
     `part_fields`, those of all of the list's elements.
@@ -105,7 +107,7 @@ def members(entity: Entity, spec: Spec, root_topics: Sequence[str]) -> list[Memb
             }
         found.append(
             Member(
-                number=len(found),
+                number=_MOST_TABLES * _ORDER.index(entity) + len(found),
                 role=role,
                 name=name,
                 topics=tuple(root_topics) if role is Role.ROOT else topics_of(table, root, root_topics),
