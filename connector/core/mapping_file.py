@@ -27,14 +27,14 @@ def _one_or_more(value: object) -> object:
 
 _Scalars = Annotated[
     tuple[Scalar, ...],
-    BeforeValidator(_one_or_more, json_schema_input_type=Scalar | list[Scalar]),
     Field(min_length=1),
+    BeforeValidator(_one_or_more, json_schema_input_type=Scalar | Annotated[list[Scalar], Field(min_length=1)]),
 ]
 _Name = Annotated[str, Field(min_length=1, max_length=249)]
 _Names = Annotated[
     tuple[_Name, ...],
-    BeforeValidator(_one_or_more, json_schema_input_type=_Name | list[_Name]),
     Field(min_length=1),
+    BeforeValidator(_one_or_more, json_schema_input_type=_Name | Annotated[list[_Name], Field(min_length=1)]),
 ]
 
 
@@ -65,7 +65,7 @@ When = Annotated[
             Condition,
             BeforeValidator(
                 lambda value: value if isinstance(value, dict) else {"among": value},
-                json_schema_input_type=Scalar | list[Scalar] | Condition,
+                json_schema_input_type=Scalar | Annotated[list[Scalar], Field(min_length=1)] | Condition,
             ),
         ],
     ],

@@ -14,6 +14,7 @@ from connector.core import documents, mapping_families, yaml_text
 from connector.core.events import Entity
 from connector.core.family_tables import is_family
 from connector.core.mapping_file import MappingFile, Root
+from connector.core.sources import template_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,10 @@ _EXPECTED = {
 }
 
 
+_FREE_NAMES = frozenset({"when", "side_tables"})
+_NULL_BELOW = frozenset({"when", "values", "null_values"})
+
+
 class Spec(NamedTuple):
     """What a file says of one entity. `lines`: the path of a source within the entity → its line in the file."""
 
@@ -54,10 +59,14 @@ def read(text: str, contract: Contract = "lenient") -> dict[Entity, Spec] | list
         yaml_text.Misplaced(content.place(path), f"{_name(path)} {problem}")
         for path, problem in _lacking(content.value, contract)
     ]
+    empty = [yaml_text.Misplaced(content.place(path), f"{_name(path)} {problem}") for path, problem in _empty(content)]
     try:
         file = MappingFile.model_validate(content.value)
     except ValidationError as error:
-        return _told([*found, *_invalid(error.errors(include_input=False, include_url=False), content)])
+        invalid = list(_invalid(error.errors(include_input=False, include_url=False), content))
+        places = {each.place for each in invalid}
+        return _told([*found, *invalid, *(each for each in empty if each.place not in places)])
+    found += empty
     tables = {entity: getattr(file, entity) for entity in Entity if getattr(file, entity) is not None}
     found += [
         yaml_text.Misplaced(content.place(path), f"{_name(path)} {problem}")
@@ -113,9 +122,11 @@ def _problem(detail: ErrorDetails, whole: object) -> str:
         case "missing":
             problem = "is missing; it is required"
         case "literal_error":
-            problem = f"is none of the choices; expected {context['expected']}"
-        case "too_short" | "string_too_short":
+            problem = f"is none of the choices; expected {context['expected'].replace('True', 'true')}"
+        case "too_short":
             problem = "is empty; expected at least one"
+        case "string_too_short":
+            problem = "is empty; expected a text"
         case "string_pattern_mismatch" | "string_too_long" | "finite_number":
             problem = documents.broken_rule(detail, value, _field(path))
         case "greater_than_equal":
@@ -123,8 +134,16 @@ def _problem(detail: ErrorDetails, whole: object) -> str:
         case "less_than_equal":
             problem = f"is out of range; expected at most {context['le']}"
         case _:
-            problem = f"is {_found(value)}; expected {_EXPECTED.get(kind.partition('_')[0], 'another value')}"
+            problem = f"is {_found(value)}; expected {_expected(kind, path)}"
     return problem
+
+
+def _expected(kind: str, path: Path) -> str:
+    if "scale" in path:
+        return "an integer, or `text`"
+    if kind == "model_type" and path[-1:] == (_field(path),) and "row" not in _names_at(path):
+        return "a column's name, or names with values, indented below it"
+    return _EXPECTED.get(kind.partition("_")[0], "another value")
 
 
 def _field(path: Path) -> str:
@@ -140,17 +159,24 @@ def _unknown(name: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5) or [
         each for each in valid if each.lower() == name.lower().replace("_", "")
     ]
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(valid)}"
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(valid)}" if valid else "leave it out"
     return f"is unknown here; {hint}"
 
 
 def _names_at(path: Path) -> list[str]:
     """The names that may stand at a path of the file."""
     model: Any = MappingFile
+    named = False  # the next part is a name of the user's choice
     for part in path:
-        field = model.model_fields.get(part) if model else None
-        model = field and next(_models(field.annotation), None)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+        if not named:
+            field = model.model_fields.get(part)
+            model = field and next(_models(field.annotation), None)
+            named = part in _FREE_NAMES
+        else:
+            named = False
+        if model is None:
+            return []
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
@@ -172,6 +198,14 @@ def _at(value: Any, path: Path) -> object:  # noqa: ANN401 (YAML is any)
 # What only the whole shows
 
 
+def _empty(content: Content) -> Iterator[tuple[Path, str]]:
+    """Names with nothing behind them, where that does not stand for NULL."""
+    for path in content.places:
+        means_null = path[-1:] == ("otherwise",) or not _NULL_BELOW.isdisjoint(path[:-1])
+        if path and not means_null and _at(content.value, path) is None:
+            yield path, "is empty; give it a value, or leave it out"
+
+
 def _lacking(content: object, contract: Contract) -> Iterator[tuple[Path, str]]:
     """Of what the file holds, be it right or not: fields that the API requires, and that nothing feeds."""
     for entity in Entity:
@@ -181,7 +215,10 @@ def _lacking(content: object, contract: Contract) -> Iterator[tuple[Path, str]]:
         first = documents.FIELDS[entity][0].name
         yield from _unfed((entity.value, "fields"), fields, documents.required(entity, contract) | {first})
         if entity is not Entity.PRODUCTS and not fields.keys() & {"CustomerId", "Email"}:
-            yield (entity.value, "fields"), "has no source for CustomerId or Email, of which the API requires one"
+            yield (
+                (entity.value, "fields"),
+                "has no source for CustomerId or Email, of which the API requires one; add it",
+            )
         for field in documents.FIELDS[entity]:
             inner = _at(fields, (field.name, "fields"))
             if field.elements and field.name in fields and isinstance(inner, dict):
@@ -197,7 +234,9 @@ def _unfed(path: Path, fed: Mapping[str, object], needed: Iterable[str]) -> Iter
 def _nonsense(entity: Entity, table: Root) -> Iterator[tuple[Path, str]]:
     """What each part allows, and the whole does not."""
     name = documents.FIELDS[entity][0].name
-    identifier: Source = getattr(table.fields, name)
+    identifier: Source | None = getattr(table.fields, name)
+    if identifier is None:
+        return
     for problem in _bad_identifier(identifier, table):
         yield (entity.value, "fields", name), problem
     yield from mapping_families.mistakes(entity, table)
@@ -212,9 +251,17 @@ def _bad_identifier(source: Source, table: Root) -> Iterator[str]:
         yield "is the same for every row, and would make all of them one document; expected a column of the primary key"
     if {"default", "nulls", "null_values", "path", "values", "invalid"} & source.model_fields_set:
         yield "identifies the row by a step that may make two rows one; expected a column of the primary key alone"
+    if _joins_blindly(source):
+        yield "joins columns without a text between them, which may make two rows one; expected one, such as {a}-{b}"
     outside = [column for column in source.columns if table.primary_key and column not in table.primary_key]
     if outside and not is_family(table):  # of those, what a deleted row held is kept
         yield (
             f"is made of {', '.join(outside)}, which primary_key does not name, and a delete may tell nothing else; "
             "expected a column of the primary key"
         )
+
+
+def _joins_blindly(source: Source) -> bool:
+    """Whether the text of a template does not tell where one column ends: 1 and 12 would be 11 and 2."""
+    parts = template_parts(source.get("template") or "")
+    return any(not text and name is not None for text, name in parts[1:])

@@ -95,6 +95,10 @@ def mapping_file() -> Schema:
     return schema
 
 
+_NULLS = frozenset({"among", "not", "otherwise"})
+"""Where null is a value that somebody would write."""
+
+
 def _unless_null(schema: Any) -> Any:  # noqa: ANN401 (JSON is any)
     """Without null among the types of properties."""
     if isinstance(schema, list):
@@ -104,7 +108,7 @@ def _unless_null(schema: Any) -> Any:  # noqa: ANN401 (JSON is any)
     plain = {name: _unless_null(value) for name, value in schema.items()}
     for name, value in plain.get("properties", {}).items():
         *others, last = value.get("anyOf", [{}])
-        if last == {"type": "null"}:
+        if last == {"type": "null"} and name not in _NULLS:
             rest = {key: part for key, part in value.items() if key != "anyOf"}
             plain["properties"][name] = {**rest, **(others[0] if len(others) == 1 else {"anyOf": others})}
     return plain

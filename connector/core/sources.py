@@ -6,6 +6,7 @@ which the steps are taken.
 
 from __future__ import annotations
 
+import functools
 from string import Formatter
 from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
@@ -26,6 +27,8 @@ from connector.core.matching import Scalar
 from connector.core.values import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic.fields import FieldInfo
 
 
@@ -35,9 +38,14 @@ def _steps(text: object) -> object:
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("is no time zone; expected one of the IANA names, such as Europe/Berlin")
     return name
+
+
+@functools.cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 def columns_of(template: str) -> tuple[str, ...]:
@@ -70,10 +78,15 @@ def _template(template: str) -> str:
 
 
 Column = Annotated[str, Field(min_length=1, max_length=200, description="The column's name, as events have it.")]
+_Step = Annotated[str, Field(min_length=1, max_length=200)]
 Path = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_steps, json_schema_input_type=str | list[str]),
-    Field(min_length=1, description="Where the value is within a JSON column: names or indexes, joined by dots."),
+    tuple[_Step, ...],
+    Field(min_length=1),
+    BeforeValidator(
+        _steps,
+        json_schema_input_type=Annotated[str, Field(min_length=1)] | Annotated[list[_Step], Field(min_length=1)],
+    ),
+    Field(description="Where the value is within a JSON column: names or indexes, joined by dots."),
 ]
 _Values = Annotated[
     tuple[Scalar, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -86,8 +99,8 @@ _Case = Annotated[Literal["lower", "upper"], Field(description="In lower or uppe
 Optional = Annotated[bool, Field(description="The column may be missing, and that is not worth a warning.")]
 
 
-def _joined(names: list[str]) -> str:
-    return " and ".join(names)
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 class Source(BaseModel):
@@ -115,13 +128,19 @@ class Source(BaseModel):
         """Steps that would do nothing are mistakes too."""
         given = [name for name in ("column", "template", "constant") if self.get(name) is not None]
         if len(given) != 1:
-            raise ValueError(f"has {_joined(given) or 'no source'}; expected one of column, template and constant")
+            possible = [name for name in ("column", "constant", "template") if name in type(self).model_fields]
+            raise ValueError(f"has {_joined(given) or 'no source'}; expected one of {_joined(possible)}")
         said = self.model_fields_set - set(given)
         if given == ["constant"] and said:
             raise ValueError(f"has {_joined(sorted(said))} beside a constant, where it does nothing; leave it out")
         for step, needed in (("path", "column"), ("null_as", "template"), ("otherwise", "values")):
             if step in said and self.get(needed) is None:
                 raise ValueError(f"has {step} without {needed}; leave it out, or add {needed}")
+        for step in ("unit", "zone", "split"):
+            if step in said and self.get("values") is not None:
+                raise ValueError(f"has {step} beside values, where it does nothing; leave it out")
+        if self.path is not None and isinstance(self.get("scale"), int):
+            raise ValueError("has a scale beside path, but a number within JSON has none; leave scale out")
         if {"default", "nulls"} <= said:
             raise ValueError("has default and nulls, which both say what becomes of NULL; expected one of them")
         return self
@@ -242,7 +261,7 @@ def source_model(name: str, field: FieldInfo, kind: Kind) -> Any:  # noqa: ANN40
         extra["values"] = (Annotated[GenericAlias(dict, (str, holds | None)), listed] | None, None)
         _BUILT[holds] = create_model(f"{name}Source", __base__=_MODELS[kind], __doc__=Source.__doc__, **extra)
     model = _BUILT[holds]
-    return Annotated[model, BeforeValidator(shorthand, json_schema_input_type=str | model)]
+    return Annotated[model, BeforeValidator(shorthand, json_schema_input_type=Column | model)]
 
 
 def value_type(field: FieldInfo) -> Any:  # noqa: ANN401 (likewise)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LONGEST = 256 * 1024
 _DEEPEST = 50
 _PREFIX = "tag:yaml.org,2002:"
+_NO_CHARACTER = "holds an escape that stands for no character; remove it"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Place(NamedTuple):
@@ -49,7 +51,32 @@ class Content(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
+    """Notes in `wrong` what is refused, as it reads."""
+
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (the library's own)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.wrong: list[Misplaced] = []
+        self._depth = 0
+
+    def get_event(self) -> Any:  # noqa: ANN401 (the library's own)
+        event = super().get_event()  # type: ignore[no-untyped-call]  # the library's stubs lack it
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        self.wrong += [Misplaced(_place(event.start_mark), problem) for problem in self._surprises(event)]
+        if self._depth > _DEEPEST:
+            raise yaml.YAMLError
+        return event
+
+    def _surprises(self, event: Any) -> Iterator[str]:  # noqa: ANN401 (likewise)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            yield "is an anchor or an alias; write out what it stands for"
+        if (tag := getattr(event, "tag", None)) and tag != "!":
+            yield "is a tag; leave it out, and put what is a text in quotes"
+        if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+            yield _NO_CHARACTER
+        if self._depth > _DEEPEST:
+            yield f"is nested more than {_DEEPEST} levels deep; expected less"
 
 
 for _tag, _pattern, _firsts in (
@@ -65,50 +92,66 @@ def parse(text: str) -> Content | list[Misplaced]:
     """The content of a text, or everything that is wrong with its form."""
     if len(text) > _LONGEST:
         return [Misplaced(Place(1, 1), f"has {len(text)} characters; expected at most {_LONGEST}")]
+    wrong: list[Misplaced] = []
     try:
-        wrong = list(_surprises(text))
-        if wrong:
-            return wrong
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        said = " ".join(filter(None, (error.context, error.problem)))
-        return [Misplaced(where, f"is no YAML ({said}); expected it to be, with spaces for indentation")]
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        where = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        return [Misplaced(where, "holds a character that YAML does not allow; remove it")]
+        loader = _Loader(text)
+        wrong = loader.wrong
+        node = loader.get_single_node()
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        return wrong or [_malformed(error, text)]
     if node is None:
         return [Misplaced(Place(1, 1), "is empty; expected `version: 1` and what each entity is fed from")]
     places: dict[Path, Place] = {}
-    value = _value(node, (), places, wrong)
+    value = None if wrong else _value(node, (), places, wrong)
     return wrong or Content(value, places)
 
 
-def _surprises(text: str) -> Iterator[Misplaced]:
-    """What is refused before anything is built of it. Raises yaml.YAMLError."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        where = (
-            Place(0, 0) if event.start_mark is None else Place(event.start_mark.line + 1, event.start_mark.column + 1)
-        )
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            yield Misplaced(where, "is an anchor or an alias; write out what it stands for")
-        if (tag := getattr(event, "tag", None)) and tag != "!":
-            yield Misplaced(where, "is a tag; leave it out, and put what is a text in quotes")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            yield Misplaced(where, f"is nested more than {_DEEPEST} levels deep")
-            return
+_DEPTH = "stands at another depth than the lines above; indent it as they are, with spaces"
+_WORDS = (
+    ("<block end>", _DEPTH),
+    ("<document start>", _DEPTH),
+    ("another document", "begins a second document; keep one"),
+    (
+        "mapping values are not allowed",
+        "has a colon where none can be; indent it as the lines above, or put it in quotes",
+    ),
+    (
+        "cannot start any token",
+        "begins with a character that YAML does not allow there; indent with spaces, quote texts",
+    ),
+    ("'<stream end>'", "ends within brackets, braces or quotes; close them"),
+    ("end of stream", "ends within brackets, braces or quotes; close them"),
+    ("',' or", "lacks a comma, or a closing bracket or brace, before this; add it"),
+    ("could not find expected ':'", "lacks a colon; add it, or indent it as the lines above"),
+)
 
 
-def _place(node: yaml.Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+def _malformed(error: Exception, text: str) -> Misplaced:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return Misplaced(_place(mark) if mark else Place(1, 1), _in_words(error.problem or ""))
+    if isinstance(error, yaml.reader.ReaderError):
+        return Misplaced(_end_of(text[: error.position]), "holds a character that YAML does not allow; remove it")
+    match = re.search(r"\\U(?!00(?:0|10))", text)  # beyond Unicode
+    where = _end_of(text[: match.start()]) if match else Place(1, 1)
+    return Misplaced(where, _NO_CHARACTER)
+
+
+def _end_of(before: str) -> Place:
+    return Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _in_words(problem: str) -> str:
+    """What PyYAML found, as people would say it."""
+    return next((words for part, words in _WORDS if part in problem), "is no YAML from here on; correct its form")
+
+
+def _place(mark: Any) -> Place:  # noqa: ANN401 (the library's own)
+    return Place(mark.line + 1, mark.column + 1)
 
 
 def _value(node: yaml.Node, path: Path, places: dict[Path, Place], wrong: list[Misplaced]) -> object:
-    places.setdefault(path, _place(node))
+    places.setdefault(path, _place(node.start_mark))
     if isinstance(node, yaml.SequenceNode):
         return [_value(child, (*path, index), places, wrong) for index, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
@@ -116,12 +159,16 @@ def _value(node: yaml.Node, path: Path, places: dict[Path, Place], wrong: list[M
     values: dict[str, object] = {}
     for key, child in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            wrong.append(Misplaced(_place(key), "is a list or an object as a key; expected a name"))
+            wrong.append(Misplaced(_place(key.start_mark), "is a list or an object as a key; expected a name"))
         elif key.value in values:
             first = places[(*path, key.value)].line
-            wrong.append(Misplaced(_place(key), f"is a second `{key.value}`, beside that of line {first}; one of them"))
+            wrong.append(
+                Misplaced(
+                    _place(key.start_mark), f"is a second `{key.value}`, beside that of line {first}; one of them"
+                )
+            )
         else:
-            places[(*path, key.value)] = _place(key)
+            places[(*path, key.value)] = _place(key.start_mark)
             values[key.value] = _value(child, (*path, key.value), places, wrong)
     return values
 
