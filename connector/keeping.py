@@ -46,7 +46,7 @@ class Keeping:
         self._offsets = offsets
         self._suspensions = suspensions
         self._kafka = kafka
-        self._entities = {topic: entity for entity, each in families.items() for topic in each.topics}
+        self._entities = {topic: entity for entity, each in families.items() for topic in each.rows.topics}
         self._placed: set[Partition] = set()
         self._whole: set[Entity] = set()
         offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
@@ -72,7 +72,7 @@ class Keeping:
         if committed is not None and start < committed:
             if lacking and not self._kafka.compacted(partition.topic):
                 raise ConfigurationError([_cannot_refill(partition)])
-            families.refill(partition, committed)
+            families.rows.refill(partition, committed)
             _LOG.warning(
                 "store_refilled",
                 f"{partition} is read again from offset {max(start, bounds.low)}: the store in STATE_DIR does not hold "
@@ -88,9 +88,9 @@ class Keeping:
         families = self.families.get(entity)
         if families is None or entity in self._whole:
             return True
-        owned = {partition for partition in self._placed if partition.topic in families.topics}
+        owned = {partition for partition in self._placed if partition.topic in families.rows.topics}
         lane = Lane(entity.value)
-        if len(owned) == sum(map(self._kafka.partition_count, families.topics)):
+        if len(owned) == sum(map(self._kafka.partition_count, families.rows.topics)):
             self._whole.add(entity)
             self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)
             return True

@@ -22,6 +22,7 @@ from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
 from connector.core.families import MOST_FAMILIES, Families
+from connector.core.family_rows import FamilyRows
 from connector.core.family_tables import Reader
 from connector.core.gate import Gate
 from connector.core.intake import Intake
@@ -206,17 +207,17 @@ class Service:
             options = _options(self._settings, entity)
             by_email = (entity, self._settings.customer_identifier) == (Entity.CUSTOMERS, "Email")
             nulls = options.nulls == "null"
-            root = Reader(tables[0], nulls=nulls, convert=self._mappings[entity].convert)
+            root = Reader(tables[0], nulls=nulls, convert=self._mappings[entity].convert_kept)
             readers = [root, *(Reader(table, nulls=nulls) for table in tables[1:])]
+            assembly = Assembly(entity, self._settings.mapping[entity], readers, options, store, by_email=by_email)
             families[entity] = Families(
                 entity,
-                readers,
-                Assembly(entity, self._settings.mapping[entity], readers, options, store, by_email=by_email),
+                FamilyRows(entity, readers, assembly, store, suppress=self._settings.suppress_unchanged),
+                assembly,
                 store,
                 self._pending,
                 self._suspensions,
                 self._second,
-                suppress=self._settings.suppress_unchanged,
                 removals=self._settings.removals == "each",
                 most=min(MOST_FAMILIES, self._settings.pending_max_keys // 2),
             )
@@ -247,7 +248,7 @@ class Service:
             self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
             for entity, mapping in self._mappings.items():
                 families = None if self._keeping is None else self._keeping.families.get(entity)
-                self._tell.unseen(entity, (families or mapping).unseen())
+                self._tell.unseen(entity, (families.rows if families is not None else mapping).unseen())
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:

@@ -93,7 +93,8 @@ orders:
       fields: { ProductId: product, Sku: sku, Quantity: quantity, Brand: brand, Price: prices.price }
 products:
   side_tables:
-    texts: { table: product_texts, foreign_key: product_id, primary_key: [product_id, language], when: { language: en } }
+    texts:
+      { table: product_texts, foreign_key: product_id, primary_key: [product_id, language], when: { language: en } }
   fields:
     ProductId: code
     Taxonomy: { column: tag, split: ">" }
@@ -201,10 +202,19 @@ class Shop:
         )[-records:]
         for record in last:
             log = self._world.log[Partition(record.topic, record.partition)]
-            log.append(Record(record.topic, record.partition, len(log), record.key, record.value, record.headers, self._tick()))
+            log.append(
+                Record(record.topic, record.partition, len(log), record.key, record.value, record.headers, self._tick())
+            )
 
     def _change(
-        self, table: Table, op: str, old: Row | None, new: Row | None, *, to: Row | None = None, former: Row | None = None
+        self,
+        table: Table,
+        op: str,
+        old: Row | None,
+        new: Row | None,
+        *,
+        to: Row | None = None,
+        former: Row | None = None,
     ) -> None:
         self._position += 1
         headers = []
@@ -229,19 +239,34 @@ class Shop:
     def _event(self, table: Table, op: str, old: Row | None, new: Row | None, *, renamed: bool = False) -> Row:
         shown = None if new is None else dict(new)
         large = table.large
-        unchanged = renamed or (old is not None and new is not None and old[large or table.key[0]] == new[large or table.key[0]])
-        if self.dialect is not Dialect.MYSQL and shown is not None and large and op in "uc" and unchanged and shown[large]:
+        unchanged = renamed or (
+            old is not None and new is not None and old[large or table.key[0]] == new[large or table.key[0]]
+        )
+        if (
+            self.dialect is not Dialect.MYSQL
+            and shown is not None
+            and large
+            and op in "uc"
+            and unchanged
+            and shown[large]
+        ):
             shown[large] = UNAVAILABLE
         before = old
         if self.dialect is Dialect.DEFAULT and old is not None:
-            made_up = {column: old[column] if column in table.key else _zero(value) for column, value in old.items()}
+            made_up = {column: value if column in table.key else _zero(value) for column, value in old.items()}
             before = made_up if op == "d" else None
         return {"before": before, "after": shown, "source": self._source(op), "op": op}
 
     def _source(self, op: str) -> Row:
         common = {"snapshot": "true" if op == "r" else "false", "ts_ms": int(self._world.now * 1000)}
         if self.dialect is Dialect.MYSQL:
-            return common | {"connector": "mysql", "file": "binlog.000007", "pos": self._position, "row": 0, "server_id": 1}
+            return common | {
+                "connector": "mysql",
+                "file": "binlog.000007",
+                "pos": self._position,
+                "row": 0,
+                "server_id": 1,
+            }
         committed = None if op == "r" else str(self._committed)
         return common | {"connector": "postgresql", "sequence": json.dumps([committed, str(self._position)])}
 

@@ -132,15 +132,16 @@ def _scale_unknown() -> BadValue:
 
 def _variable(value: dict[str, Any]) -> Decimal:
     scale, digits = value.get("scale"), value.get("value")
-    if len(value) != 2 or type(scale) is not int or not isinstance(digits, str):  # noqa: PLR2004 (these two)
+    if len(value) != 2 or type(scale) is not int or not isinstance(digits, str | bytes):  # noqa: PLR2004 (these two)
         raise found(value, "a number")
     return _unscaled(digits, scale)
 
 
-def _unscaled(digits: str, scale: int) -> Decimal:
-    """The decimal of a big-endian two's complement in base64, exactly, whatever the number of its digits."""
+def _unscaled(digits: str | bytes, scale: int) -> Decimal:
+    """The decimal of a big-endian two's complement, in base64 or as bytes, whatever the number of its digits."""
     try:
-        unscaled = int.from_bytes(base64.b64decode(digits, validate=True), "big", signed=True)
+        octets = digits if isinstance(digits, bytes) else base64.b64decode(digits, validate=True)
+        unscaled = int.from_bytes(octets, "big", signed=True)
         return Decimal(f"{unscaled}E{-scale}")
     except (binascii.Error, ValueError, ArithmeticError):  # more digits than Python prints, or such an exponent
         raise BadValue("is no decimal in base64 that JSON can hold as a number; expected one") from None

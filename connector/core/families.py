@@ -7,31 +7,28 @@ Replenit may hold is written down before a request leaves, so that what vanishes
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import to_json
 
 from connector.core.assembly import INCOMPLETE, Keep, Remove, Send
 from connector.core.entries import Lane
 from connector.core.events import Partition, Reject
-from connector.core.family_tables import Body, Role, bad_name
 from connector.core.halts import SuspendReason
-from connector.core.intake import Taken
-from connector.core.notes import BadValue
 from connector.core.rejections import Window, cause
 from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
-from connector.core.stored import Family, StoredRow, There
+from connector.core.stored import Family, There
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection
 
     from connector.core.assembly import Assembly, Judged
     from connector.core.entries import Entry
     from connector.core.events import ChangeEvent, Entity, Record
-    from connector.core.family_tables import Read, Reader
+    from connector.core.family_rows import FamilyRows
+    from connector.core.intake import Taken
     from connector.core.pending import Pending
     from connector.core.second_sendings import SecondSendings
     from connector.core.states import ItemKey
@@ -51,9 +48,7 @@ _MOST_HOT = 20_000
 _AT_ONCE = 500
 _MOST_REFUSED = 100_000
 _MOST_SHARING = 100  # families with one id, such as an e-mail address
-_GONE = b""
 _ALL = 2**62
-_NOBODYS = "\0"
 
 
 class Told(NamedTuple):
@@ -79,36 +74,30 @@ class _Out:
 
 
 class Families:
-    """One entity's families. `readers`: those of its tables, the root's first."""
+    """One entity's families, over the rows that are kept."""
 
     def __init__(  # noqa: PLR0913, PLR0917 (what they stand between)
         self,
         entity: Entity,
-        readers: Sequence[Reader],
+        rows: FamilyRows,
         assembly: Assembly,
         store: Store,
         pending: Pending,
         suspensions: Suspensions,
         second: SecondSendings,
         *,
-        suppress: bool,
         removals: bool,
         most: int = MOST_FAMILIES,
     ) -> None:
         self.entity = entity
-        self._readers = {topic: reader for reader in readers for topic in reader.member.topics}
-        self._root = readers[0]
-        self._child = next((reader for reader in readers if reader.member.role is Role.CHILD), None)
-        self._all = readers
+        self.rows = rows
         self._assembly = assembly
         self._store = store
         self._pending = pending
         self._suspensions = suspensions
         self._second = second
-        self._suppress = suppress
         self._removals = removals
         self._most = most
-        self._settled_below: dict[Partition, int] = {}
         self._hot: dict[str, tuple[float, float]] = {}  # a touched family → when first, and when last
         self._due: list[tuple[float, str]] = []
         self._emptied: dict[str, float] = {}  # a family whose last item has gone → when it is deleted
@@ -120,164 +109,20 @@ class Families:
         self._after = 0
         self._put_off = (0, 0.0)
 
-    @property
-    def topics(self) -> Collection[str]:
-        return self._readers.keys()
-
-    def unseen(self) -> dict[str, int]:
-        """Columns that the mapping names, and that none of enough rows had."""
-        return {column: rows for reader in self._all for column, rows in reader.unseen().items()}
-
     # What comes in
-
-    def refill(self, partition: Partition, settled_below: int) -> None:
-        """What the partition holds below this offset an earlier store settled: it is kept, and not sent again."""
-        self._settled_below[partition] = settled_below
 
     def put_off(self, until: float) -> None:
         """Whatever is touched by now waits until then; where families share ids, all do."""
         self._put_off = (_ALL if self._assembly.shares_ids else self._store.clock, max(until, self._put_off[1]))
 
-    def take(  # noqa: PLR0911 (each way that a row can take)
+    def take(
         self, event: ChangeEvent, partition: Partition, now: float, newer: Collection[str], *, passed: bool
     ) -> Taken:
-        """Keep what an event says of a row. `newer`: rows of which newer events were read.
-
-        `passed`: nothing that is read now can have been read by another process before.
-        """
-        reader = self._readers[event.record.topic]
-        op = event.op.value
-        if event.tombstone and reader.member.primary_key is not None:
-            return Taken("tombstone", op)
-        try:
-            key = reader.key(event)
-            row = f"{reader.member.number}:{key}"
-            if row in newer:
-                return Taken("superseded", op)
-            old = self._store.row(reader.member.number, key)
-            if old is not None and _older(event, partition, old):
-                return Taken("superseded", op)
-            read = reader.read(event, key, self._kept(reader, event, old))
-        except BadValue as bad:
-            return Taken("dead_letter", op, bad_name(bad))
-        families = self._change(reader, event, partition, read, old)
-        if families is None:
-            return Taken("unchanged", op, id=row)
-        below = self._settled_below.get(partition, 0)
-        settled = event.record.offset < below
-        if below and not passed:
-            self._recall(reader, read, old, settled=settled)
-        if not settled:
-            for parent in families:
-                self._touch(parent, event, now)
-        if read.reject is not None:
-            return Taken("dead_letter", op, read.reject)
-        taken = Taken("stored", op, id=row, proven=True, merged_items=read.merged_items)
-        return taken._replace(rounded=read.rounded, omitted=read.omitted)
-
-    def _kept(self, reader: Reader, event: ChangeEvent, old: StoredRow | None) -> Body:
-        """What was kept of the row, under its former key if that has changed."""
-        if old is None and event.after is not None and (former := _header(event, "__debezium.oldkey")):
-            key = reader.key_of(former)
-            old = None if key is None else self._store.row(reader.member.number, key)
-        return Body({}) if old is None or not old.body else Body.decode(old.body)
-
-    def _change(
-        self, reader: Reader, event: ChangeEvent, partition: Partition, read: Read, old: StoredRow | None
-    ) -> set[str] | None:
-        """Change what is kept; the families whose row it is and was, None if nothing has changed."""
-        number = reader.member.number
-        position = None if event.position is None else (partition.number, *event.position)
-        families = set(self._families_of(reader, read.key, None if old is None or not old.body else old.parent))
-        if read.body is None or read.parent is None:
-            if reader is self._root and event.after is None:
-                self._follow_root(event, read.key)
-            if reader.member.primary_key is not None:
-                self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
-            elif old is not None:
-                self._store.drop(number, read.key)
-            return families if old is not None and old.body else self._unless_known(families, read.key, reader)
-        if self._suppress and old is not None and _same(old, read) and self._refused.keys().isdisjoint(families):
-            return None
-        self._store.put(number, read.key, StoredRow(read.parent, read.body.encode(), position))
-        return families | set(self._families_of(reader, read.key, read.parent))
-
-    def _unless_known(self, families: set[str], key: str, reader: Reader) -> set[str] | None:
-        """A row that was not kept has gone: its document may be there all the same, where it is the root's."""
-        if reader is self._root and self._store.family(self.entity, key) is not None:
-            return {key}
-        return families or None
-
-    def _families_of(self, reader: Reader, key: str, parent: str | None) -> Iterator[str]:
-        """Whose row it is: the root's own key, its parent, or that of its child row; none if that has not come yet."""
-        match reader.member.role:
-            case Role.ROOT:
-                yield key
-            case Role.CHILD | Role.ROOT_SIDE if parent is not None:
-                yield parent
-            case Role.CHILD_SIDE if parent is not None and self._child is not None:
-                child = self._store.row(self._child.member.number, parent)
-                if child is not None and child.body:
-                    yield child.parent
-
-    def _follow_root(self, event: ChangeEvent, key: str) -> None:
-        """The root row has gone, or has another key: its rows follow it, where the source does not say so itself."""
-        former = _header(event, "__debezium.newkey")
-        moved = None if former is None else self._root.key_of(former)
-        number = self._root.member.number
-        row = self._store.row(number, key)
-        if moved is not None and row is not None and row.body and self._store.row(number, moved) is None:
-            self._store.put(number, moved, StoredRow("", Body.decode(row.body)._replace(moved=True).encode()))
-        if not event.silent_cascades:
-            return
-        for reader in self._all:
-            if reader.member.role in (Role.CHILD, Role.ROOT_SIDE):
-                self._cascade(reader, event, key, moved)
-
-    def _cascade(self, reader: Reader, event: ChangeEvent, parent: str, moved: str | None) -> None:
-        """What a foreign key does to the rows of a table, of those that are not newer than the event."""
-        number = reader.member.number
-        for key, row in self._store.children(number, parent, _EVERY):
-            if row.position is not None and event.position is not None and row.position[1:] > event.position:
-                continue
-            if moved is not None:
-                self._store.put(number, key, row._replace(parent=moved))
-                continue
-            self._store.drop(number, key)
-            for inner in self._all if reader is self._child else ():
-                if inner.member.role is Role.CHILD_SIDE:
-                    self._cascade(inner, event, key, None)
-
-    def _recall(self, reader: Reader, read: Read, old: StoredRow | None, *, settled: bool) -> None:
-        """While a store is filled anew: what an earlier one's process may have sent.
-
-        `settled`: it was, and what has gone since is no longer there.
-        """
-        if reader is self._root:
-            known = self._store.family(self.entity, read.key)
-            if read.body is not None and not read.body.bad:
-                family = (known or Family(""))._replace(id=self._assembly.id_of(read.body), there=There.DOCUMENT)
-                self._store.keep_family(self.entity, read.key, family)
-            elif settled and read.body is None:
-                self._store.keep_family(self.entity, read.key, None)
-        elif reader is self._child:
-            if settled and old is not None and old.body and old.parent != read.parent:
-                self._hold(old.parent, Body.decode(old.body), there=False)
-            if read.parent is not None and read.body is not None:
-                self._hold(read.parent, read.body, there=True)
-            elif settled and old is not None and old.body:
-                self._hold(old.parent, Body.decode(old.body), there=False)
-
-    def _hold(self, parent: str, body: Body, *, there: bool) -> None:
-        """Note that an item may be at Replenit, or is not."""
-        key = self._assembly.key_of(body.fields)
-        known = self._store.family(self.entity, parent)
-        if key is None or (known is None and not there):
-            return
-        family = known or Family("", There.DOCUMENT)
-        held = family.held | {key} if there else family.held - {key}
-        if held != family.held:
-            self._store.keep_family(self.entity, parent, family._replace(held=held))
+        """Take a row's change in. For `newer` and `passed` see `FamilyRows.take`."""
+        change = self.rows.take(event, partition, newer, self._refused.keys(), passed=passed)
+        for parent in change.families:
+            self._touch(parent, event, now)
+        return change.taken
 
     def _touch(self, parent: str, event: ChangeEvent, now: float) -> None:
         committed_ms = None if event.snapshot else event.committed_ms
@@ -578,36 +423,5 @@ class Families:
         self._pending.drop_waiting(self.entity)
 
 
-_EVERY = 1_000_000
-
-
 def _partition(record: Record) -> Partition:
     return Partition(record.topic, record.partition)
-
-
-def _same(old: StoredRow, read: Read) -> bool:
-    """Whether what is kept of the row says the same."""
-    return bool(old.body) and old.parent == read.parent and Body.decode(old.body) == read.body
-
-
-def _older(event: ChangeEvent, partition: Partition, old: StoredRow) -> bool:
-    """Whether the event is older than what is kept, as can be where a row's events lie on several partitions."""
-    if event.position is None or old.position is None or old.position[0] == partition.number:
-        return False
-    kept = old.position[1:]
-    comparable = [type(part) for part in kept] == [type(part) for part in event.position]
-    return comparable and event.position < kept
-
-
-def _header(event: ChangeEvent, name: str) -> dict[str, Any] | None:
-    """The key that a header of Debezium holds: bare JSON, whatever the converters are."""
-    for header, value in event.record.headers:
-        if header == name and value is not None:
-            try:
-                found = json.loads(value)
-            except ValueError:
-                return None
-            if isinstance(found, dict):
-                payload = found.get("payload", found)
-                return payload if isinstance(payload, dict) else None
-    return None

@@ -363,6 +363,13 @@ class Mapping:
                 document[self._list_field] = self._convert_parts(plan, parts, notes)
         return document, untold
 
+    def convert_kept(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
+        """As `convert`; a list that is NULL is an empty one."""
+        document, untold = self.convert(before, after, notes)
+        if self._list_field and self._list_field not in document and self._holds_nothing(after):
+            document[self._list_field] = []
+        return document, untold
+
     def _convert_parts(self, plan: _Plan, parts: list[Table[str, Any]], notes: Notes) -> list[dict[str, Any]]:
         errors = notes.errors
         converted = []

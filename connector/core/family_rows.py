@@ -1,0 +1,281 @@
+"""What is kept of the rows of one entity's tables, and which families a change of a row concerns.
+
+Rows come by several topics, in any order between them. What a row's event does not say itself is worked out here: what
+a foreign key does where the source does not log it, a primary key that changes, and what an earlier store's process may
+have sent while a new one is filled.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector.core.family_tables import Body, Role, bad_name
+from connector.core.intake import Taken
+from connector.core.notes import BadValue
+from connector.core.stored import Family, StoredRow, There
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from connector.core.assembly import Assembly
+    from connector.core.events import ChangeEvent, Entity, Partition
+    from connector.core.family_tables import Read, Reader
+    from connector.core.stored import Store
+
+_EVERY = 1_000_000
+_GONE = b""
+_NOBODYS = "\0"
+_MARKS = 1_000_000
+"""Numbers of tables from here on hold which rows have gone or moved, where the source does not log what follows."""
+
+
+class Change(NamedTuple):
+    """What became of a record, and the families that it touches."""
+
+    taken: Taken
+    families: Collection[str] = ()
+
+
+class FamilyRows:
+    """The rows of one entity's tables. `readers`: of those tables, the root's first.
+
+    `suppress`: a change of nothing that is kept touches no family.
+    """
+
+    def __init__(
+        self, entity: Entity, readers: Sequence[Reader], assembly: Assembly, store: Store, *, suppress: bool
+    ) -> None:
+        self._entity = entity
+        self._readers = {topic: reader for reader in readers for topic in reader.member.topics}
+        self._all = readers
+        self._root = readers[0]
+        self._child = next((reader for reader in readers if reader.member.role is Role.CHILD), None)
+        self._assembly = assembly
+        self._store = store
+        self._suppress = suppress
+        self._settled_below: dict[Partition, int] = {}
+
+    @property
+    def topics(self) -> Collection[str]:
+        return self._readers.keys()
+
+    def unseen(self) -> dict[str, int]:
+        """Columns that the mapping names, and that none of enough rows had."""
+        return {column: rows for reader in self._all for column, rows in reader.unseen().items()}
+
+    def refill(self, partition: Partition, settled_below: int) -> None:
+        """What the partition holds below this offset an earlier store settled: it is kept, and touches no family."""
+        self._settled_below[partition] = settled_below
+
+    def take(
+        self,
+        event: ChangeEvent,
+        partition: Partition,
+        newer: Collection[str],
+        refused: Collection[str],
+        *,
+        passed: bool,
+    ) -> Change:
+        """Keep what an event says of a row. `newer`: rows of which newer events were read.
+
+        `refused`: families that are sent again although nothing has changed. `passed`: nothing that is read now can
+        have been read by another process before.
+        """
+        reader, op = self._readers[event.record.topic], event.op.value
+        if event.tombstone and reader.member.primary_key is not None:
+            return Change(Taken("tombstone", op))
+        try:
+            key = reader.key(event)
+            row = f"{reader.member.number}:{key}"
+            old = self._store.row(reader.member.number, key)
+            if row in newer or (old is not None and _older(event, partition, old)):
+                return Change(Taken("superseded", op))
+            read = self._moved(event, reader, reader.read(event, key, self._kept(reader, event, old)))
+        except BadValue as bad:
+            return Change(Taken("dead_letter", op, bad_name(bad)))
+        families = self._change(reader, event, partition, read, old, refused)
+        if families is None:
+            return Change(Taken("unchanged", op, id=row))
+        below = self._settled_below.get(partition, 0)
+        settled = event.record.offset < below
+        if below and not passed:
+            self._recall(reader, read, old, settled=settled)
+        if read.reject is not None:
+            taken = Taken("dead_letter", op, read.reject)
+        else:
+            taken = Taken("stored", op, id=row, proven=True, merged_items=read.merged_items)
+            taken = taken._replace(rounded=read.rounded, omitted=read.omitted)
+        return Change(taken, () if settled else families)
+
+    def _kept(self, reader: Reader, event: ChangeEvent, old: StoredRow | None) -> Body:
+        """What was kept of the row, under its former key if that has changed."""
+        if old is None and event.after is not None and (former := _header(event, "__debezium.oldkey")):
+            key = reader.key_of(former)
+            old = None if key is None else self._store.row(reader.member.number, key)
+        return Body({}) if old is None or not old.body else Body.decode(old.body)
+
+    def _change(  # noqa: PLR0913, PLR0917 (a row, before and after)
+        self,
+        reader: Reader,
+        event: ChangeEvent,
+        partition: Partition,
+        read: Read,
+        old: StoredRow | None,
+        refused: Collection[str],
+    ) -> set[str] | None:
+        """Change what is kept; the families whose row it is and was, None if nothing has changed."""
+        number = reader.member.number
+        position = None if event.position is None else (partition.number, *event.position)
+        was_kept = old is not None and bool(old.body)
+        families = set(self._families_of(reader, read.key, old.parent if old is not None and old.body else None))
+        if read.body is None or read.parent is None:
+            if event.after is None:
+                families |= self._follow(reader, event, read.key, old)
+            if reader.member.primary_key is not None:
+                self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
+            elif old is not None:
+                self._store.drop(number, read.key)
+            if reader is self._root and not was_kept and self._store.family(self._entity, read.key) is None:
+                families.discard(read.key)
+            return families or None
+        if self._suppress and old is not None and _same(old, read) and families.isdisjoint(refused):
+            return None
+        self._store.put(number, read.key, StoredRow(read.parent, read.body.encode(), position))
+        return families | set(self._families_of(reader, read.key, read.parent))
+
+    def _families_of(self, reader: Reader, key: str, parent: str | None) -> Iterator[str]:
+        """Whose row it is: the root's own key, its parent, or that of its child row; none if that has not come yet."""
+        match reader.member.role:
+            case Role.ROOT:
+                yield key
+            case Role.CHILD | Role.ROOT_SIDE if parent is not None:
+                yield parent
+            case Role.CHILD_SIDE if parent is not None and self._child is not None:
+                child = self._store.row(self._child.member.number, parent)
+                if child is not None and child.body:
+                    yield child.parent
+
+    # What follows from a row that has gone, or has another key
+
+    def _follow(self, reader: Reader, event: ChangeEvent, key: str, old: StoredRow | None) -> set[str]:
+        """A row has gone: the families that this concerns beside its own."""
+        header = _header(event, "__debezium.newkey")
+        moved = None if header is None else reader.key_of(header)
+        families = set()
+        if moved is not None and old is not None and old.body:
+            families |= self._hand_on(reader, moved, old)
+        if reader is self._root and event.silent_cascades:
+            number = _MARKS + reader.member.number
+            mark = None if event.position is None else (0, *event.position)
+            self._store.put(number, key, StoredRow(_NOBODYS if moved is None else moved, _GONE, mark))
+            for other in self._all:
+                if other.member.role in (Role.CHILD, Role.ROOT_SIDE):
+                    self._cascade(other, event, key, moved)
+            families |= set() if moved is None else {moved}
+        return families
+
+    def _hand_on(self, reader: Reader, moved: str, old: StoredRow) -> set[str]:
+        """What was kept of a row, for its events under another key, which don't repeat what has not changed.
+
+        Those may have come before: then they are told now what they lacked.
+        """
+        number, body = reader.member.number, Body.decode(old.body)
+        there = self._store.row(number, moved)
+        if there is None:
+            if reader is self._root:
+                self._store.put(number, moved, StoredRow("", body._replace(moved=True).encode()))
+            return set()
+        lacking = Body.decode(there.body) if there.body else Body({})
+        told = {name: body.fields[name] for name in lacking.untold if name in body.fields}
+        if not told:
+            return set()
+        untold = tuple(name for name in lacking.untold if name not in told)
+        mended = lacking._replace(fields={**lacking.fields, **told}, untold=untold)
+        self._store.put(number, moved, there._replace(body=mended.encode()))
+        return set(self._families_of(reader, moved, there.parent))
+
+    def _cascade(self, reader: Reader, event: ChangeEvent, parent: str, moved: str | None) -> None:
+        """What a foreign key does to the rows of a table, of those that are not newer than the event."""
+        number = reader.member.number
+        for key, row in self._store.children(number, parent, _EVERY):
+            if row.position is not None and event.position is not None and row.position[1:] > event.position:
+                continue
+            if moved is not None:
+                self._store.put(number, key, row._replace(parent=moved))
+                continue
+            self._store.drop(number, key)
+            for inner in self._all if reader is self._child else ():
+                if inner.member.role is Role.CHILD_SIDE:
+                    self._cascade(inner, event, key, None)
+
+    def _moved(self, event: ChangeEvent, reader: Reader, read: Read) -> Read:
+        """The row as a cascade left it that was read before it: it may be another parent's by now, or gone."""
+        if not event.silent_cascades or reader.member.role not in (Role.CHILD, Role.ROOT_SIDE):
+            return read
+        while read.parent is not None:
+            mark = self._store.row(_MARKS + self._root.member.number, read.parent)
+            if mark is None or mark.position is None or event.position is None or event.position >= mark.position[1:]:
+                break
+            read = read._replace(parent=None if mark.parent == _NOBODYS else mark.parent)
+        return read
+
+    # What an earlier process may have sent
+
+    def _recall(self, reader: Reader, read: Read, old: StoredRow | None, *, settled: bool) -> None:
+        """While a store is filled anew: what an earlier one's process may have sent.
+
+        `settled`: it was, and what has gone since is no longer there.
+        """
+        if reader is self._root:
+            known = self._store.family(self._entity, read.key)
+            if read.body is not None and not read.body.bad:
+                family = (known or Family(""))._replace(id=self._assembly.id_of(read.body), there=There.DOCUMENT)
+                self._store.keep_family(self._entity, read.key, family)
+            elif settled and read.body is None:
+                self._store.keep_family(self._entity, read.key, None)
+        elif reader is self._child:
+            gone = read.body is None or read.parent is None
+            if settled and old is not None and old.body and (gone or old.parent != read.parent):
+                self._hold(old.parent, Body.decode(old.body), there=False)
+            if read.parent is not None and read.body is not None:
+                self._hold(read.parent, read.body, there=True)
+
+    def _hold(self, parent: str, body: Body, *, there: bool) -> None:
+        """Note that an item may be at Replenit, or is not."""
+        key = self._assembly.key_of(body.fields)
+        known = self._store.family(self._entity, parent)
+        if key is None or (known is None and not there):
+            return
+        family = known or Family("", There.DOCUMENT)
+        held = family.held | {key} if there else family.held - {key}
+        if held != family.held:
+            self._store.keep_family(self._entity, parent, family._replace(held=held))
+
+
+def _same(old: StoredRow, read: Read) -> bool:
+    """Whether what is kept of the row says the same."""
+    return bool(old.body) and old.parent == read.parent and Body.decode(old.body) == read.body
+
+
+def _older(event: ChangeEvent, partition: Partition, old: StoredRow) -> bool:
+    """Whether the event is older than what is kept, as can be where a row's events lie on several partitions."""
+    if event.position is None or old.position is None or old.position[0] == partition.number:
+        return False
+    kept = old.position[1:]
+    comparable = [type(part) for part in kept] == [type(part) for part in event.position]
+    return comparable and event.position < kept
+
+
+def _header(event: ChangeEvent, name: str) -> dict[str, Any] | None:
+    """The key that a header of Debezium holds: bare JSON, whatever the converters are."""
+    for header, value in event.record.headers:
+        if header == name and value is not None:
+            try:
+                found = json.loads(value)
+            except ValueError:
+                return None
+            if isinstance(found, dict):
+                payload = found.get("payload", found)
+                return payload if isinstance(payload, dict) else None
+    return None
