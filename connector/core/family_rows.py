@@ -213,12 +213,13 @@ class FamilyRows:
         """The row as a cascade left it that was read before it: it may be another parent's by now, or gone."""
         if not event.silent_cascades or reader.member.role not in (Role.CHILD, Role.ROOT_SIDE):
             return read
-        while read.parent is not None:
-            mark = self._store.row(_MARKS + self._root.member.number, read.parent)
-            if mark is None or mark.position is None or event.position is None or event.position >= mark.position[1:]:
+        parent, position = read.parent, event.position
+        while parent is not None and position is not None:
+            mark = self._store.row(_MARKS + self._root.member.number, parent)
+            if mark is None or mark.position is None or mark.position[1:] <= position:
                 break
-            read = read._replace(parent=None if mark.parent == _NOBODYS else mark.parent)
-        return read
+            parent, position = None if mark.parent == _NOBODYS else mark.parent, mark.position[1:]
+        return read._replace(parent=parent)
 
     # What an earlier process may have sent
 
