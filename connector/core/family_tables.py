@@ -19,7 +19,7 @@ from connector.core import documents
 from connector.core.events import Entity, FieldError, Op, Reason, Reject, Row
 from connector.core.mapping_file import Listed
 from connector.core.notes import BadValue, Notes
-from connector.core.rules import Filter, Rule, Rules, Said, Seen, Unjudged, rules_of
+from connector.core.rules import Filter, Rule, Rules, Said, Seen, Unjudged, rules_of, whole
 from connector.core.sources import Source, template_of_columns
 from connector.core.values import Kind, converter, unavailable
 
@@ -277,7 +277,7 @@ class Reader:
         before = event.before if event.trusts_before else None
         filtered = self._plan_of(after).filter
         try:
-            if filtered and not filtered.passes(_filled(after.values, before, filtered)):
+            if filtered and not filtered.passes(whole(after.values, None if before is None else before.values)):
                 return Read(key, None, None)
         except Unjudged as unjudged:
             return Read(key, parent, Body({}, bad=True), reject=Reject(unjudged.reason, (unjudged.error,)))
@@ -385,11 +385,6 @@ class Reader:
 
 
 _KEY_REMEDY = "let the message key be the table's primary key, or name it as primary_key in the mapping"
-
-
-def _filled(values: Mapping[str, Any], before: Row | None, filtered: Filter) -> Mapping[str, Any]:
-    test = filtered.untold(values) if before is not None else None
-    return values if test is None or before is None else {**values, test.column: before.values.get(test.column)}
 
 
 def _fed(rules: Rules) -> Iterator[str]:

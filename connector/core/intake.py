@@ -200,10 +200,10 @@ class Intake:
 
     def _delete(self, event: ChangeEvent, partition: Partition, key: Key, now: float, *, doubtful: bool) -> Taken:
         """Delete the document. What is not known to have been there, and known to be absent, costs no request."""
-        if doubtful and key in self._absences:
+        if doubtful and key in self._absences and self._pending.idle(key):
             return self._withhold(event, partition, key, FILTERED, now)
         taken = self._put(event, partition, key, GONE, now)
-        if doubtful:
+        if doubtful and taken.outcome != "superseded":
             self._absences.note(key, partition)
         return taken
 

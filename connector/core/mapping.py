@@ -10,7 +10,7 @@ from connector.core import consent, documents
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Reason, Reject
 from connector.core.items import KEYS, merge
 from connector.core.notes import BadValue, Notes
-from connector.core.rules import ABSENT, Filter, Rule, Rules, Said, Seen, Unjudged, rules_of
+from connector.core.rules import ABSENT, Filter, Rule, Rules, Said, Seen, Unjudged, rules_of, whole
 from connector.core.values import Kind, unavailable
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Verdict, Withhold
 
@@ -230,13 +230,16 @@ class Mapping:
             raise BadValue(
                 "holds the empty value that PostgreSQL makes up for what it does not log; expected the row's own id",
                 Reason.FABRICATED_ID,
-                remedy="let the message key be the primary key, or set the table's REPLICA IDENTITY to FULL",
+                remedy="let the message key be the primary key, name that in the mapping's `primary_key`, or set the "
+                "table's REPLICA IDENTITY to FULL",
             )
         return identifier
 
     def _made_up(self, identifier: str, rule: Rule, row: Row) -> bool:
+        """Of several columns one that is zero may be another than the primary key's, unless the mapping names that."""
+        enough = any if self._table.primary_key is None else all
         return identifier in _MADE_UP or (
-            rule.compose is not None and any(row.values[column] in ("", 0) for column in rule.columns)
+            rule.compose is not None and enough(row.values[column] in ("", 0) for column in rule.columns)
         )
 
     # What is told of it
@@ -255,13 +258,11 @@ class Mapping:
         A row that no longer passes is deleted, unless it did not pass before. Of a new one, and of one that a snapshot
         reads, nothing is known to be at Replenit.
         """
+        was = None if before is None else self._passed(before)
+        if after is None:
+            return Withhold(identifier, FILTERED) if was is False else Delete(identifier, doubtful=was is None)
+        values = after.values if before is None else whole(after.values, before.values)
         try:
-            was = None if before is None else self._plan_of(before.types).filter.passes(before.values)
-            if after is None:
-                return Withhold(identifier, FILTERED) if was is False else Delete(identifier, doubtful=was is None)
-            values = after.values
-            if before is not None and (test := self._plan_of(after.types).filter.untold(values)):
-                values = {**values, test.column: before.values.get(test.column)}
             if self._plan_of(after.types).filter.passes(values):
                 return None
         except Unjudged as unjudged:
@@ -269,6 +270,13 @@ class Mapping:
         if op is not Op.UPDATE or was is False:
             return Withhold(identifier, FILTERED)
         return Delete(identifier, doubtful=was is None)
+
+    def _passed(self, before: Row) -> bool | None:
+        """Whether the row was let through as it was; None if its image can't tell."""
+        try:
+            return self._plan_of(before.types).filter.passes(before.values)
+        except Unjudged:
+            return None
 
     def _holds_nothing(self, row: Row) -> bool:
         """Whether the row tells its items or variants, and has none."""
@@ -303,11 +311,12 @@ class Mapping:
     def _judge_consent(self, identifier: str, op: Op, before: Row | None, after: Row) -> Verdict | None:
         """What the consent makes of a row, whatever is wrong with its other columns; None: it may be sent."""
         try:
-            given, was = self._consent_of(after), None if before is None else self._consent_of(before)
+            given = self._consent_of(after)
         except BadValue as bad:
             rule = self._untyped.consent
             assert rule is not None
             return _refused(bad.reason, [rule.error(bad)])
+        was = None if before is None else self._consented(before)
         match consent.judge(self._consent, op, now=given, before=was):
             case consent.Verdict.SEND:
                 return None
@@ -317,6 +326,15 @@ class Mapping:
                 return Withhold(identifier, consent.NO_CONSENT)
             case consent.Verdict.UNFED:
                 return Unfed(identifier)
+
+    def _consented(self, before: Row) -> bool | None:
+        """Whether the row was sent with a consent, as its image tells; None if it can't tell."""
+        if self._passed(before) is False:
+            return False
+        try:
+            return self._consent_of(before)
+        except BadValue:
+            return None
 
     def retraction(self, identifier: str) -> Upsert:
         """The upsert that takes a customer's consent back, and tells nothing else of him."""
@@ -358,7 +376,7 @@ class Mapping:
         was = None if before is None else before.values
         document, untold = plan.rules.filled(after.values, was, notes, self._seen.missing)
         if self._list is not None:
-            parts: list[Any] | None = [after.values] if self._list.row else document.get(self._list_field)
+            parts: list[Any] | None = [whole(after.values, was)] if self._list.row else document.get(self._list_field)
             if parts:
                 document[self._list_field] = self._convert_parts(plan, parts, notes)
         return document, untold

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
-from connector.core.notes import Notes
+from connector.core.events import Reason
+from connector.core.notes import BadValue, Notes
 from connector.core.values import Kind, converter
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 """What a mapping writes for a value."""
 
 _TEXT = converter(Kind.TEXT, None).convert
+_PADDED = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
 _BOOLEAN = converter(Kind.BOOLEAN, None).convert
 
 
@@ -35,7 +38,9 @@ def matches(value: object, scalars: Sequence[Scalar]) -> bool:
     `true` and `false` match whatever databases make of a boolean: 1 and 0, `t` and `f`. A number matches a text of
     the same digits.
     """
-    return any(_is(value, scalar) for scalar in scalars)
+    return any(_is(value, each) for each in scalars if not isinstance(each, bool)) or any(
+        _is(value, each) for each in scalars if isinstance(each, bool)
+    )
 
 
 def _is(value: object, scalar: Scalar) -> bool:
@@ -47,4 +52,10 @@ def _is(value: object, scalar: Scalar) -> bool:
         return written(value) == scalar
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return value == scalar
+    if isinstance(value, str) and _PADDED.fullmatch(value):
+        raise BadValue(
+            "may be a decimal in base64, whose scale the message does not tell; expected a number",
+            Reason.SCALE_UNKNOWN,
+            remedy="set Debezium's decimal.handling.mode to double, or the converter's schemas.enable to true",
+        )
     return written(value) == written(scalar)

@@ -314,6 +314,9 @@ class Pending:
         newer supersedes, or whose partition is another process's, is dropped, but not the items that it would have
         deleted: those are the newer state's debt now.
         """
+        waiting = self._waiting.get(entry.key)
+        if waiting is not None and waiting.state.nothing and entry.state.delete:
+            self._discard(waiting)  # that nothing is to be sent does not make up for what should have been deleted
         superseded = entry.key in self._waiting
         dead = not superseded and bool(entry.tickets)
         if dead:

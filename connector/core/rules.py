@@ -168,9 +168,8 @@ class Rules:
         """As `convert`; what the row does not tell is taken from a trustworthy image of it as it was."""
         document, untold = self.convert(row, notes, missing)
         if untold and before is not None:
-            told, still = Rules.of(untold).convert(before, notes, {})
+            told, untold = Rules.of(untold).convert(whole(row, before), notes, {})
             document |= told
-            untold = [rule for rule in untold if not all(map(before.__contains__, rule.columns))] + still
         return document, untold
 
     def _compose(  # what `convert` does, for templates
@@ -200,6 +199,13 @@ class Rules:
                 document[rule.field] = value
             elif rule.default is not None or rule.nulls:
                 document[rule.field] = rule.default
+
+
+def whole(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The row with what it does not tell of itself taken from an image of it as it was. Absent columns stay absent."""
+    if before is None:
+        return row
+    return {column: before.get(column, value) if unavailable(value) else value for column, value in row.items()}
 
 
 def rules_of(  # noqa: PLR0913 (what a shape of row is)
@@ -328,10 +334,6 @@ class Filter:
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(test.column for test in self._tests)
-
-    def untold(self, row: Mapping[str, Any]) -> Test | None:
-        """The first column that the row does not tell."""
-        return next((test for test in self._tests if test.column not in row or unavailable(row[test.column])), None)
 
     def passes(self, row: Mapping[str, Any]) -> bool:
         """Whether the row is sent. Raises Unjudged."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mappings import mapping_of
 
+from connector.core.absences import Absences
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, Partition, Reason, Record
 from connector.core.gate import Gate
@@ -16,7 +17,7 @@ from connector.core.mapping import Options
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
 from connector.core.second_sendings import SecondSendings
-from connector.core.states import GONE, Key
+from connector.core.states import GONE, Key, State
 from connector.core.wire import Wire
 
 TOPIC = "shop.orders"
@@ -27,7 +28,7 @@ PLACEHOLDER = "__debezium_unavailable_value"
 class Shop:
     """Takes in the events of one table, one after the other."""
 
-    def __init__(self, *, partitions: int = 1, passed: bool = True) -> None:
+    def __init__(self, *, partitions: int = 1, passed: bool = True, mapping: str = "") -> None:
         self.offsets = Offsets()
         self.offsets.assign(P)
         self.gate = Gate(60)
@@ -36,7 +37,7 @@ class Shop:
             self.gate.know(P, 0, None, 0.0)
             self.gate.read(P, 0)
         self.pending = Pending(self.offsets)
-        mappings = {Entity.ORDERS: mapping_of(Entity.ORDERS, Options())}
+        mappings = {Entity.ORDERS: mapping_of(Entity.ORDERS, Options(), mapping)}
         self.intake = Intake(
             Wire(),
             mappings,
@@ -177,3 +178,134 @@ def test_items_without_a_whole_key_are_not_deleted() -> None:
     shop.event("u", row(), row(order_items=json.dumps(old)), "mysql")
     [entry] = shop.pending.take(QUEUES, 1)
     assert entry.state.stale == {("p", "old")}
+
+
+FILTERED = """\
+version: 1
+orders:
+  when: { state: { not: cart } }
+  fields: { OrderId: order_id, CustomerId: customer_id, Currency: currency }
+"""
+PAID, CART = row(state="paid"), row(state="cart")
+ORDER = Key(Entity.ORDERS, "o1")
+
+
+def sent(shop: Shop) -> list[State]:
+    """What goes out now; all of it is delivered."""
+    entries = shop.pending.take(QUEUES, 5)
+    states = [entry.state for entry in entries]
+    for entry in entries:
+        shop.pending.delivered(entry)
+    return states
+
+
+@pytest.mark.parametrize("after_a_snapshot", [True, False])
+def test_a_row_that_changes_outside_of_the_filter_costs_one_delete(*, after_a_snapshot: bool) -> None:
+    """Without a before-image each of its changes may be the one that left; after the first it is known to be gone."""
+    shop = Shop(mapping=FILTERED)
+    if after_a_snapshot:
+        assert shop.event("r", CART).withheld == "filtered"
+    assert shop.event("u", CART).outcome == "pending"
+    assert sent(shop) == [GONE]
+    for op in ("u", "u", "d", "u"):
+        assert shop.event(op, None if op == "d" else CART).withheld == "filtered"
+    assert shop.raw({"order_id": "o1"}, None).withheld == "filtered"
+    assert sent(shop) == []
+    assert shop.offsets.outstanding() == 0
+
+
+def test_a_new_row_that_does_not_pass_costs_nothing() -> None:
+    """Nor do its changes, nor its end: a cart that is never bought."""
+    shop = Shop(mapping=FILTERED)
+    for op in ("c", "u", "u", "d"):
+        assert shop.event(op, None if op == "d" else CART).withheld == "filtered"
+    assert sent(shop) == []
+
+
+def test_before_the_gate_is_passed_a_new_row_may_have_been_sent() -> None:
+    """By a predecessor, under a later state of it."""
+    shop = Shop(mapping=FILTERED, passed=False)
+    shop.event("c", CART)
+    assert shop.event("u", CART).outcome == "pending"
+    assert sent(shop) == [GONE]
+
+
+def test_a_row_that_comes_back_is_deleted_again_when_it_leaves() -> None:
+    """What was sent in between is there."""
+    shop = Shop(mapping=FILTERED)
+    shop.event("c", CART)
+    shop.event("u", PAID)
+    assert [state.document is not None for state in sent(shop)] == [True]
+    shop.event("u", CART)
+    assert sent(shop) == [GONE]
+    shop.event("u", PAID)
+    shop.event("u", CART)
+    assert sent(shop) == [GONE]
+
+
+def test_a_delete_that_has_not_succeeded_is_no_proof() -> None:
+    """While it is under way, what follows is a delete too: the first may fail for good."""
+    shop = Shop(mapping=FILTERED)
+    shop.event("u", CART)
+    [first] = shop.pending.take(QUEUES, 5)
+    assert shop.event("u", CART).outcome == "pending"
+    assert not shop.pending.rejected(first)
+    assert sent(shop) == [GONE]
+
+
+def test_a_delete_that_became_a_dead_letter_is_no_proof() -> None:
+    """The row may be there: its next change tries again."""
+    shop = Shop(mapping=FILTERED)
+    shop.event("u", CART)
+    [entry] = shop.pending.take(QUEUES, 5)
+    assert shop.pending.rejected(entry)
+    shop.pending.release(entry)
+    shop.intake.refused(entry.record, P, entry.key)
+    assert shop.event("u", CART).outcome == "pending"
+    assert sent(shop) == [GONE]
+
+
+def test_a_delete_is_not_superseded_by_nothing() -> None:
+    """The image says that the row did not pass before either, so nothing is to be sent; the delete is owed still."""
+    shop = Shop(mapping=FILTERED)
+    shop.event("u", CART, PAID, "mysql")
+    [entry] = shop.pending.take(QUEUES, 5)
+    assert shop.event("u", row(state="cart", currency="USD"), CART, "mysql").withheld == "filtered"
+    assert shop.pending.rejected(entry)
+    shop.pending.release(entry)
+    assert shop.pending.idle(ORDER)
+    assert shop.offsets.outstanding() == 0
+
+
+def test_what_is_known_of_a_lost_partition_is_forgotten() -> None:
+    """Another process may have sent the row."""
+    shop = Shop(mapping=FILTERED)
+    shop.event("c", CART)
+    shop.intake.forget(Partition(TOPIC, 1))
+    assert shop.event("u", CART).withheld == "filtered"
+    shop.intake.forget(P)
+    assert shop.event("u", CART).outcome == "pending"
+
+
+def test_an_upsert_that_waits_does_not_go_once_its_row_has_left() -> None:
+    """What was not sent yet needs no delete if the row is new, and one if that is not known."""
+    new = Shop(mapping=FILTERED)
+    new.event("u", PAID, key="o2")
+    new.event("c", PAID)
+    new.event("u", CART)
+    assert new.pending.idle(ORDER)
+    old = Shop(mapping=FILTERED)
+    old.event("u", PAID)
+    old.event("u", CART)
+    assert sent(old) == [GONE]
+
+
+def test_only_so_many_absences_are_remembered() -> None:
+    """What is forgotten costs a delete more."""
+    absences = Absences()
+    for number in range(200_001):
+        absences.note(Key(Entity.ORDERS, str(number)), P)
+    assert Key(Entity.ORDERS, "0") not in absences
+    assert Key(Entity.ORDERS, "1") in absences
+    absences.drop(Key(Entity.ORDERS, "1"))
+    assert Key(Entity.ORDERS, "1") not in absences
