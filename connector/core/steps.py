@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from connector.core import decimals, moments
-from connector.core.events import ColumnType
+from connector.core.events import ColumnType, Reason
 from connector.core.matching import matches, written
 from connector.core.notes import BadValue, Notes, found
 from connector.core.sources import template_parts, zone_of
@@ -139,14 +139,16 @@ def _finish(source: Source, kind: Kind, described: ColumnType | None) -> Convert
 
 
 def _valid_or_nothing(convert: Convert, source: type[Source]) -> Convert:
-    """Leaves out what can't be converted, and what breaks the field's own rules."""
+    """Leaves out what can't be converted, and what breaks the field's own rules; a setting's fault is none of these."""
     rule = source.rule()
 
     def checked(value: object, notes: Notes) -> Any:  # noqa: ANN401 (a field's value is any)
         try:
             converted = convert(value, notes)
             rule.validate_python(converted, strict=True)
-        except (BadValue, ValidationError):
+        except (BadValue, ValidationError) as wrong:
+            if isinstance(wrong, BadValue) and wrong.reason is Reason.SCALE_UNKNOWN:
+                raise
             notes.omitted += 1
             return None
         return converted
