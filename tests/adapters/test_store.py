@@ -6,21 +6,24 @@ import tempfile
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from adapters.stores import MEANING, ORDERS, fill, record
+from adapters.stores import MEANING, ORDERS, fill, read_all, record
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connector.adapters.database import NAME
-from connector.adapters.state_folder import Fate
-from connector.adapters.store import open_store
+from connector.adapters.state_folder import Fate, open_database
+from connector.adapters.store import Store, open_store
+from connector.adapters.store_tables import COUNTS, LAYOUT, PROGRESS
 from connector.core.events import Entity, Partition, Record
 from connector.core.stored import Family, StoredRow, There, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from connector.adapters.database import Database
 
 PARTITIONS = (Partition("shop", 0), Partition("shop", 1))
 SOURCES = (0, 1)
@@ -305,3 +308,49 @@ def test_what_was_deleted_makes_room(tmp_path: Path) -> None:
     store.close()
     assert sizes[-1] <= sizes[0] * 1.1
     assert b"OrderId" not in (tmp_path / NAME).read_bytes()
+
+
+class Spy:
+    """Passes everything on to a database, and asks it how it goes about each statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.id = database.id
+        self.plans: dict[str, str] = {}
+
+    def read(self, make: Callable[..., object], sql: str, values: tuple[object, ...] = ()) -> list[object]:
+        self._explain(sql, values)
+        return self._database.read(make, sql, values)
+
+    def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
+        self._explain(sql, values)
+        self._database.run(sql, values)
+
+    def commit(self) -> None:
+        self._database.commit()
+
+    def _explain(self, sql: str, values: tuple[object, ...]) -> None:
+        steps = self._database.read(lambda *columns: str(columns[-1]), f"EXPLAIN QUERY PLAN {sql}", values)
+        self.plans[sql] = "; ".join(steps)
+
+
+def test_no_statement_looks_at_all_rows(tmp_path: Path) -> None:
+    """Each finds what it needs by a key or an index, in the order that is wanted: the store may grow."""
+    database = open_database(tmp_path, LAYOUT, MEANING).database
+    spy = Spy(database)
+    store = Store(cast("Database", spy))
+    for _ in range(2):
+        fill(store, 2)
+    read_all(store, 2)
+    store.take(Entity.ORDERS, "0")
+    store.touch(Entity.ORDERS, "0", record(ORDERS, 9), snapshot=False, committed_ms=None)
+    store.rewind(ORDERS, 0)
+    store.drop(0, "0")
+    store.keep_family(Entity.ORDERS, "0", None)
+    for touched in store.touched(Entity.ORDERS, 0, 9):
+        store.settle(Entity.ORDERS, touched.parent, touched.version - 1)
+        store.settle(Entity.ORDERS, touched.parent, touched.version)
+    database.close()
+    slow = {sql for sql, plan in spy.plans.items() if "SCAN" in plan or "TEMP" in plan}
+    assert slow == {PROGRESS, COUNTS}  # read once, at the start: one row a partition; an index
+    assert len(spy.plans) > 20
