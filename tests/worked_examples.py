@@ -56,24 +56,23 @@ def mapping_file(shop: str) -> Path:
     return FILES / f"{shop}.yaml"
 
 
-def settings(shop: str, mapping: Path | None = None, **changes: str) -> Settings:
+def settings(shop: str) -> Settings:
     """Settings with the topics that the head of the shop's file names."""
     file = mapping_file(shop)
     environment = {
         "REPLENIT_TENANT_ID": DEFAULT_TENANT,
         "REPLENIT_API_KEY": DEFAULT_KEY,
         "KAFKA_BOOTSTRAP_SERVERS": "simulated:9092",
-        "MAPPING_FILE": str(mapping or file),
+        "MAPPING_FILE": str(file),
         "STATE_DIR": "simulated",
         **dict(_TOPIC.findall(file.read_text(encoding="utf-8"))),
-        **changes,
     }
     return load(environment)
 
 
 @cache
 def events(shop: str, dialect: str) -> tuple[Event, ...]:
-    """The records of the topics that the shop's file reads, about as they came."""
+    """The records of the topics that the shop's file reads, in the order of the database's log."""
     with gzip.open(CAPTURED / shop / f"{dialect}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return tuple(_event(json.loads(line)) for line in lines)
 
@@ -103,6 +102,7 @@ class Shop:
         world.log = {Partition(topic, 0): [] for topics in settings.topics.values() for topic in topics}
         world.low = dict.fromkeys(world.log, 0)
         self._api = Api(SandboxConfig(clock=lambda: world.now, upsert=upsert), threading.Event())
+        self.upsert = upsert
         self._settings = settings
         self._store = MemoryStore()
         self._service = self._start()

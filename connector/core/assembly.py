@@ -163,7 +163,11 @@ class Assembly:
                 fields |= beside.fields
                 parts |= beside.parts
                 untold.update(beside.untold)
-            elif side.feeds(required) or side.feeds_parts(self._part_required):
+                continue
+            told, told_of_parts = side.without_row()
+            fields |= told
+            parts |= told_of_parts
+            if side.feeds(required - told.keys()) or side.feeds_parts(self._part_required - told_of_parts.keys()):
                 raise _Untellable
         return fields, parts, untold
 

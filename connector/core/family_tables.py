@@ -375,6 +375,16 @@ class Reader:
             known = self._plans[id(row.types)] = (row.types, self._plan(row.types))
         return known[1]
 
+    def without_row(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The fields of the document, and those of all elements of its list, of a side table that has no row."""
+        return self._defaults(self.member.sources), self._defaults(self.member.part_sources)
+
+    @staticmethod
+    def _defaults(sources: object) -> dict[str, Any]:
+        named = {} if sources is None else vars(sources)
+        given = {name: source.get("default") for name, source in named.items() if isinstance(source, Source)}
+        return {name: default for name, default in given.items() if default is not None}
+
     def feeds(self, fields: frozenset[str]) -> bool:
         """Whether one of these fields of the document comes from this table."""
         return not fields.isdisjoint(_fed(self._untyped.rules))

@@ -312,6 +312,12 @@ class Mapping:
         """What the consent makes of a row, whatever is wrong with its other columns; None: it may be sent."""
         try:
             given = self._consent_of(after)
+            rule = self._untyped.consent
+            if given is None and rule is not None and rule.is_unavailable(after.values):
+                if before is None:
+                    error = FieldError(consent.FIELD, f"{rule.label} {UNAVAILABLE_REMEDY}{rule.line}")
+                    return _refused(Reason.UNAVAILABLE, [error])
+                given = self._consent_of(before)
         except BadValue as bad:
             rule = self._untyped.consent
             assert rule is not None

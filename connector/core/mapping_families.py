@@ -80,7 +80,7 @@ def _unused(at: Path, sides: Iterable[str], used: set[str]) -> Iterator[tuple[Pa
 
 def _undeclared(side: str, sides: Iterable[str]) -> str:
     near = difflib.get_close_matches(side, list(sides), n=1)
-    hint = f"did you mean {near[0]}?" if near else "declare it there, or name a column without a dot"
+    hint = f"did you mean {near[0]}?" if near else "add it there, or name a column without a dot"
     return f"is from {side}, which side_tables does not declare; {hint}"
 
 

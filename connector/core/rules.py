@@ -88,6 +88,10 @@ class Rule:
             return ABSENT
         return None if value is None else self.convert(value, notes)
 
+    def is_unavailable(self, row: Mapping[str, Any]) -> bool:
+        """Whether a column of it did not change, and is not told."""
+        return any(unavailable(row.get(column)) for column in self.columns)
+
     def raw(self, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 (likewise)
         """The column's value, or the template's; of one with an unavailable column, that column's. Raises BadValue."""
         if self.compose is None:

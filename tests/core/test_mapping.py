@@ -615,3 +615,18 @@ def test_whatever_json_a_row_holds_there_is_a_verdict(
             assert not isinstance(mapping.map(event, suppress=False), Unchanged)
         case Delete() | Withhold():
             assert verdict.id or op is not Op.DELETE
+
+
+def test_a_consent_that_is_not_told_since_it_did_not_change_is_what_it_was() -> None:
+    """From the row as it was; where that is not at hand the record is refused, and not withheld in silence."""
+    fields = "{ CustomerId: customer_id, Email: email, GdprOptin: { column: told, path: gdpr } }"
+    large = f"version: 1\ncustomers:\n  fields: {fields}\n"
+    mapping = mapping_of(Entity.CUSTOMERS, text=large)
+    told = {"told": '{"gdpr": true}'}
+    known = change(Entity.CUSTOMERS, Op.UPDATE, before={"email": "old@example.com", **told}, told=UNAVAILABLE)
+    verdict = mapping.map(known)
+    assert isinstance(verdict, Upsert)
+    assert verdict.document["GdprOptin"] is True
+    unknown = mapping.map(change(Entity.CUSTOMERS, Op.UPDATE, told=UNAVAILABLE))
+    assert isinstance(unknown, Refused)
+    assert unknown.reject.reason is Reason.UNAVAILABLE
