@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from connector.adapters.kafka import Owner
     from connector.core.dispatch import Batch
     from connector.core.stored import Store
+    from connector.sandbox.state import State
+    from connector.service import Registry
     from connector.settings import Settings
 
 TENANT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -97,6 +99,7 @@ class World:
         self.bounds_known_at = 0.0
         self.compacted = False
         self.store: Store | None = None
+        self.schemas: Registry | None = None
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -194,7 +197,8 @@ class World:
             SimulatedSource(self),
             SimulatedSender(self),
             SimulatedTopic(self),
-            store=self.store,
+            self.schemas,
+            self.store,
             metrics=Metrics(),
             clocks=Clocks(lambda: self.now, lambda: self.now),
         )
@@ -241,10 +245,16 @@ def _version(entity: str, document: Mapping[str, Any]) -> int:
 
 
 class Server:
-    """The API: applies requests at some moment between their sending and their answer, or later if that is lost."""
+    """The API: applies requests at some moment between their sending and their answer, or later if that is lost.
+
+    It `holds` what the sandbox would, whatever the documents are, or documents of the world's own shop, whose versions
+    it watches. `watch` sees each request once it is applied.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.holds: State | None = None
+        self.watch: Callable[[Batch], None] = lambda _: None
         self.state: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self.arrivals: list[float] = []
         self.purposes: Counter[str] = Counter()
@@ -276,6 +286,7 @@ class Server:
 
         def apply() -> None:
             answer.append(self._apply(batch))
+            self.watch(batch)
             for key in keys:
                 self._at_work[key] -= 1
 
@@ -310,6 +321,9 @@ class Server:
             names = {"all": [f"[{index}].Name" for index in bad], "first": [f"$[{bad[0]}].Name"], "none": ["Name"]}
             errors = {key: ["The field Name is required."] for key in names[faults.names_bad]}
             return _answer(400, {"success": False, "message": "Validation failed", "errors": errors})
+        if self.holds is not None:
+            self.holds.upsert(entity, documents)
+            return _answer(200, {"success": True, "message": "Saved.", "data": {"count": len(documents)}})
         for identifier, document in zip(ids, documents, strict=True):
             if document.get("GdprOptin") is not False:
                 self._progress(entity, identifier, _version(entity, document))
@@ -322,6 +336,8 @@ class Server:
         entity = {"c": "customers", "o": "orders", "p": "products"}[batch.request.endpoint.split("_")[1][0]]
         if self.world.faults.deletes != 200:
             return _answer(self.world.faults.deletes, {"success": False, "message": "No."})
+        if self.holds is not None:
+            return _deleted(self.holds, entity, batch)
         if batch.item is not None:
             return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
         [identifier] = batch.request.ids
@@ -358,6 +374,18 @@ _ID_FIELDS = {"customers": "CustomerId", "orders": "OrderId", "products": "Produ
 
 def _keys(batch: Batch) -> list[tuple[str, str]]:
     return [(entry.key.entity.value, entry.key.id) for entry in batch.entries]
+
+
+def _deleted(tenant: State, entity: str, batch: Batch) -> Answer:
+    identifier = batch.entries[0].key.id
+    try:
+        if batch.item is not None:
+            tenant.delete_element(entity, identifier, batch.item)
+        else:
+            tenant.delete(entity, identifier)
+    except KeyError:
+        return _answer(404, {"success": False, "message": "Not found."})
+    return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
 
 
 def _answer(status: int, body: object) -> Answer:

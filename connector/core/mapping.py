@@ -390,7 +390,7 @@ class Mapping:
     def convert_kept(self, before: Row | None, after: Row, notes: Notes) -> tuple[dict[str, Any], list[Rule]]:
         """As `convert`; a list that is NULL is an empty one."""
         document, untold = self.convert(before, after, notes)
-        if self._list_field and self._list_field not in document and self._holds_nothing(after):
+        if self._list_field and document.get(self._list_field) is None and self._holds_nothing(after):
             document[self._list_field] = []
         return document, untold
 
