@@ -34,6 +34,10 @@ class MemoryStore:
         self._durable = self.content.copy()
         self._under_way: dict[tuple[Entity, str], int] = {}
 
+    def durable_families(self, entity: Entity) -> list[Family]:
+        """What would be known after a crash of what may be at the API."""
+        return [family for (of, _), family in self._durable.families.items() if of is entity]
+
     def crash(self) -> MemoryStore:
         """The store as the next process finds it."""
         self.content = self._durable.copy()

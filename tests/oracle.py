@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 from shop_captures import TABLES, final_table, records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Document: TypeAlias = "Mapping[str, Any]"
 """A document by value: Decimal for an exact number, Fraction for a mean, datetime for an instant, dicts for items."""
@@ -32,17 +32,18 @@ sent already, the API keeps that state: the final one but for these fields."""
 class Expectation:
     """What the API must hold, and for each row that it must not hold the reason.
 
-    `earlier` has the states that the API may hold instead of those in `documents`. `may_end_unavailable` names the keys
-    whose row may become a dead letter for a column that is unavailable, whatever `excepted` says of them.
+    `earlier` has the states that the API may hold instead of those in `documents`, or though `excepted` says why it
+    holds none. `may_end_unavailable` names the keys whose row may become a dead letter for a column that is
+    unavailable, whatever `excepted` says of them.
     """
 
     documents: Mapping[str, Mapping[str, Document]]
     excepted: Mapping[str, Mapping[str, str]]
-    earlier: Mapping[str, Mapping[str, Document]]
+    earlier: Mapping[str, Mapping[str, Sequence[Document]]]
     may_end_unavailable: Mapping[str, frozenset[str]]
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
     """`holds` is asked only for values of `kind`; a value of another kind can't be converted."""
 
     kind: type
@@ -50,12 +51,12 @@ class _Field(NamedTuple):
     default: bool | None = None
 
 
-class _Children(NamedTuple):
+class Children(NamedTuple):
     """The list in a document: its fields, those that are required, and those that identify an element."""
 
     name: str
     withheld: str
-    fields: Mapping[str, _Field]
+    fields: Mapping[str, Field]
     required: set[str]
     identity: tuple[str, ...]
 
@@ -64,32 +65,34 @@ _WITHOUT_SCALES = ("json", "json-full", "flat", "flat-rewrite")
 """Precise decimals in JSON without schemas: a number in base64 whose scale nobody knows."""
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
+    """There is no document, for a reason such as `withheld:no_items` or `dead:invalid`."""
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-def _sized(least: int, most: int) -> _Field:
-    return _Field(str, lambda text: least <= len(text) <= most)
+def _sized(least: int, most: int) -> Field:
+    return Field(str, lambda text: least <= len(text) <= most)
 
 
-def _matching(pattern: str) -> _Field:
-    return _Field(str, lambda text: re.fullmatch(pattern, text) is not None)
+def _matching(pattern: str) -> Field:
+    return Field(str, lambda text: re.fullmatch(pattern, text) is not None)
 
 
-_TEXT = _Field(str)
-_NUMBER = _Field(Decimal)
-_INTEGER = _Field(int, lambda number: -(2**31) <= number < 2**31)
-_FLAG = _Field(bool)
-_FLAG_FALSE = _Field(bool, default=False)
+_TEXT = Field(str)
+_NUMBER = Field(Decimal)
+_INTEGER = Field(int, lambda number: -(2**31) <= number < 2**31)
+_FLAG = Field(bool)
+_FLAG_FALSE = Field(bool, default=False)
 _ID, _SKU, _FREE_50 = _sized(1, 100), _sized(1, 50), _sized(0, 50)
 _EMAIL = _matching(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _PHONE = _matching(r"\+[1-9][0-9]{1,14}")
 _LANGUAGE = _matching(r"(?=.{2,10}$)[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _CURRENCY = _matching(r"[A-Z]{3}")
 
-_FIELDS: Mapping[str, Mapping[str, _Field]] = {
+FIELDS: Mapping[str, Mapping[str, Field]] = {
     "customers": {
         "CustomerId": _ID,
         "Email": _EMAIL,
@@ -103,7 +106,7 @@ _FIELDS: Mapping[str, Mapping[str, _Field]] = {
         "OrderId": _ID,
         "CustomerId": _ID,
         "Email": _EMAIL,
-        "OrderDate": _Field(datetime),
+        "OrderDate": Field(datetime),
         "TotalRevenue": _NUMBER,
         "Currency": _CURRENCY,
         **dict.fromkeys(("TotalQuantity", "UniqueQuantity"), _INTEGER),
@@ -111,14 +114,14 @@ _FIELDS: Mapping[str, Mapping[str, _Field]] = {
     },
     "products": {
         "ProductId": _ID,
-        "ProductName": _TEXT,
-        "Taxonomy": _Field(list, lambda names: all(isinstance(name, str) for name in names)),
+        "ProductName": _sized(0, 200),
+        "Taxonomy": Field(list, lambda names: all(isinstance(name, str) for name in names)),
         "IsOfflineExclusive": _FLAG_FALSE,
     },
 }
-_REQUIRED: Mapping[str, set[str]] = {"customers": set(), "orders": {"OrderId", "Currency"}, "products": {"ProductId"}}
-_CHILDREN: Mapping[str, _Children] = {
-    "orders": _Children(
+REQUIRED: Mapping[str, set[str]] = {"customers": set(), "orders": {"OrderId", "Currency"}, "products": {"ProductId"}}
+CHILDREN: Mapping[str, Children] = {
+    "orders": Children(
         name="OrderItems",
         withheld="withheld:no_items",
         fields={
@@ -133,7 +136,7 @@ _CHILDREN: Mapping[str, _Children] = {
         required={"ProductId", "Sku", "Quantity", "Price"},
         identity=("ProductId", "Sku"),
     ),
-    "products": _Children(
+    "products": Children(
         name="ProductVariants",
         withheld="withheld:no_variants",
         fields={
@@ -169,7 +172,7 @@ def expected(dialect: str, *, consent: Literal["forward", "enforce"] = "forward"
         documents=documents,
         excepted={entity: {k: v for k, v in all_.items() if isinstance(v, str)} for entity, all_ in judged.items()},
         earlier={
-            entity: {key: {**documents[entity][key], **old} for key, old in keys.items() if key in documents[entity]}
+            entity: {key: [{**documents[entity][key], **old}] for key, old in keys.items() if key in documents[entity]}
             for entity, keys in UNAVAILABLE.items()
         },
         may_end_unavailable={entity: frozenset(keys) for entity, keys in UNAVAILABLE.items()},
@@ -184,7 +187,7 @@ def judge(entity: str, row: Mapping[str, str | None], dialect: str) -> Document 
         values = {column: None if _is_nan(value) else value for column, value in values.items()}
     try:
         return _composed(entity, values, dialect)
-    except _RefusedError as refused:
+    except RefusedError as refused:
         return refused.reason
 
 
@@ -200,14 +203,15 @@ def difference(expectation: Expectation, state: Mapping[str, Mapping[str, Mappin
         for key in sorted(documents.keys() | held.keys()):
             if key not in held:
                 lines.append(f"{entity} {key!r}: missing")
-            elif key not in documents:
+                continue
+            earlier = expectation.earlier.get(entity, {}).get(key, ())
+            if any(not _unequal(state, held[key]) for state in earlier):
+                continue
+            if key in documents:
+                lines += [f"{entity} {key!r}{line}" for line in _unequal(documents[key], held[key])]
+            else:
                 reason = expectation.excepted[entity].get(key, "no such row")
                 lines.append(f"{entity} {key!r}: present, though {reason}")
-            else:
-                found = _unequal(documents[key], held[key])
-                earlier = expectation.earlier.get(entity, {}).get(key)
-                if found and (earlier is None or _unequal(earlier, held[key])):
-                    lines += [f"{entity} {key!r}{line}" for line in found]
     return lines
 
 
@@ -235,42 +239,47 @@ def _column(field: str) -> str:
 
 
 def _composed(entity: str, values: Mapping[str, Any], dialect: str) -> Document:
-    children = _CHILDREN.get(entity)
+    children = CHILDREN.get(entity)
     if children is not None and values[_column(children.name)] in (None, []):
-        raise _RefusedError(children.withheld)
+        raise RefusedError(children.withheld)
     if dialect in _WITHOUT_SCALES and any(isinstance(value, Decimal) for value in values.values()):
-        raise _RefusedError("dead:scale_unknown")
-    document = _document(values, _FIELDS[entity], _REQUIRED[entity])
+        raise RefusedError("dead:scale_unknown")
+    document = composed_of(_named(values, FIELDS[entity]), FIELDS[entity], REQUIRED[entity])
     if entity in ("customers", "orders") and document.keys().isdisjoint(("CustomerId", "Email")):
-        raise _RefusedError("dead:invalid")
+        raise RefusedError("dead:invalid")
     if children is None:
         return document
     elements = values[_column(children.name)]
     if not isinstance(elements, list) or not all(isinstance(each, dict) for each in elements):
-        raise _RefusedError("dead:unconvertible")
-    converted = [_document(each, children.fields, children.required) for each in elements]
-    return {**document, children.name: _merged(converted, children.identity)}
+        raise RefusedError("dead:unconvertible")
+    converted = [composed_of(_named(each, children.fields), children.fields, children.required) for each in elements]
+    return {**document, children.name: merged(converted, children.identity)}
 
 
-def _document(values: Mapping[str, Any], fields: Mapping[str, _Field], required: set[str]) -> dict[str, Any]:
-    converted = {name: _converted(values.get(_column(name)), field) for name, field in fields.items()}
+def _named(values: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Any]:
+    return {name: values.get(_column(name)) for name in fields}
+
+
+def composed_of(values: Mapping[str, Any], fields: Mapping[str, Field], required: set[str]) -> dict[str, Any]:
+    """The document, or the element of a list, with these values. Raises RefusedError."""
+    converted = {name: _converted(value, fields[name]) for name, value in values.items()}
     document = {name: value for name, value in converted.items() if value is not None}
     if not document.keys() >= required or not all(fields[name].holds(value) for name, value in document.items()):
-        raise _RefusedError("dead:invalid")
+        raise RefusedError("dead:invalid")
     return document
 
 
-def _converted(value: object, field: _Field) -> object:
+def _converted(value: object, field: Field) -> object:
     if value is None:
         return field.default
     if field.kind is Decimal and type(value) is int:
         return Decimal(value)
     if type(value) is not field.kind or _is_nan(value):
-        raise _RefusedError("dead:unconvertible")
+        raise RefusedError("dead:unconvertible")
     return value
 
 
-def _merged(elements: Sequence[Document], identity: tuple[str, ...]) -> list[Document]:
+def merged(elements: Sequence[Document], identity: tuple[str, ...]) -> list[Document]:
     """Items of one key become one; variants of one key do not occur in the data."""
     groups: dict[tuple[str, ...], list[Document]] = {}
     for each in elements:
@@ -289,13 +298,27 @@ def _one_item(items: Sequence[Document]) -> Document:
 
 
 def _retracted(dialect: str) -> set[str]:
+    own = records(in_json(dialect))
+    return retracted((each.value for each in own if each.table == TABLES["customers"]), "customer_id")
+
+
+def in_json(dialect: str) -> str:
+    """The dialect in JSON that was made of the same workload in the same order."""
+    return {"avro": "json-schema", "avro-full": "json-full", "flat-avro": "flat-schema"}.get(dialect, dialect)
+
+
+def payload(value: bytes | None) -> Mapping[str, Any] | None:
+    """What a record in JSON tells: an envelope or a row; None for a tombstone."""
+    event = None if value is None else json.loads(value)
+    found: Mapping[str, Any] | None = event.get("payload", event) if event is not None else None
+    return found
+
+
+def retracted(values: Iterable[bytes | None], key: str) -> set[str]:
     """Customers whose consent an update took away: a snapshot that reads the row again takes back no retraction."""
-    if "avro" in dialect:  # the same workload
-        dialect = "json-full" if dialect == "avro-full" else "json-schema" if dialect == "avro" else "flat-schema"
-    events = [json.loads(each.value) for each in records(dialect) if each.table == TABLES["customers"] and each.value]
-    payloads = [event.get("payload", event) for event in events if event is not None]
-    updated = [_updated(payload) for payload in payloads if payload is not None]
-    return {row["customer_id"] for row in updated if row is not None and row["gdpr_optin"] is not True}
+    payloads = [told for value in values if (told := payload(value)) is not None]
+    updated = [row for told in payloads if (row := _updated(told)) is not None]
+    return {str(row[key]) for row in updated if row["gdpr_optin"] not in (True, 1)}
 
 
 def _updated(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -306,16 +329,16 @@ def _updated(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if "after" not in payload:
         return payload if payload.get("__op", "u") == "u" else None
     before = payload["before"]
-    if payload["op"] != "u" or (before is not None and before["gdpr_optin"] is not True):
+    if payload["op"] != "u" or (before is not None and before["gdpr_optin"] not in (True, 1)):
         return None
     return cast("Mapping[str, Any]", payload["after"])
 
 
-def _consented(judged: Mapping[str, Document | str], retracted: set[str]) -> dict[str, Document | str]:
+def _consented(judged: Mapping[str, Document | str], taken_back: set[str]) -> dict[str, Document | str]:
     def decide(key: str, verdict: Document | str) -> Document | str:
         if isinstance(verdict, str) or verdict["GdprOptin"]:
             return verdict
-        return {"CustomerId": key, "GdprOptin": False} if key in retracted else "withheld:no_consent"
+        return {"CustomerId": key, "GdprOptin": False} if key in taken_back else "withheld:no_consent"
 
     return {key: decide(key, verdict) for key, verdict in judged.items()}
 
@@ -341,7 +364,7 @@ def _unequal_dicts(expected_value: Mapping[Any, object], value: Mapping[Any, obj
 
 
 def _unequal_elements(expected_value: Sequence[object], value: Sequence[object], path: str) -> list[str]:
-    identity = next(each.identity for each in _CHILDREN.values() if path == f"[{each.name}]")
+    identity = next(each.identity for each in CHILDREN.values() if path == f"[{each.name}]")
 
     def keyed(elements: Sequence[Any]) -> dict[str, object]:
         return {"/".join(str(element.get(name)) for name in identity): element for element in elements}

@@ -335,7 +335,7 @@ def test_what_may_end_unavailable(dialect: str) -> None:
                 complete[key] = row
         unavailable = {key for key, whole in last.items() if not whole}
         assert unavailable == expectation.may_end_unavailable.get(entity, frozenset())
-        for key, document in expectation.earlier.get(entity, {}).items():
+        for key, (document,) in expectation.earlier.get(entity, {}).items():
             if dialect in DIALECTS[2:] or entity == "products":
                 assert judge(entity, complete[key], dialect) == document
 

@@ -88,6 +88,7 @@ def same(found: object, expected: object) -> bool:
         ({"scale": 4, "value": "EtaH"}, VARIABLE, 123.4567),
         ({"scale": 4, "value": "EtaH"}, None, 123.4567),
         ({"scale": 0, "value": "Cg=="}, VARIABLE, 10),
+        ({"scale": 2, "value": b"\x04\xce"}, VARIABLE, 12.3),
         ({"scale": -20, "value": "AQ=="}, VARIABLE, 1e20),
         ("12.500", None, 12.5),
         ("-0.05", None, -0.05),
