@@ -583,7 +583,7 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
             yield from found.mistakes
 
 
-_PREFIXES = ("REPLENIT_", "TOPIC_", "BATCH_MAX_", "RATE_LIMIT_", "PENDING_", "SCHEMA_")
+_PREFIXES = ("MAPPING", "REPLENIT_", "TOPIC_", "BATCH_MAX_", "RATE_LIMIT_", "PENDING_", "SCHEMA_")
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -558,7 +558,7 @@ def test_columns_that_no_element_has_are_told_too() -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["a", "b", "", "1", "true", UNAVAILABLE])
-ROWS = st.fixed_dictionaries({"name": SCALARS, "role": SCALARS, "deleted_at": SCALARS})
+ROWS = st.fixed_dictionaries({"role": SCALARS, "deleted_at": SCALARS})
 
 
 @given(before=st.none() | ROWS, after=ROWS, op=st.sampled_from([Op.CREATE, Op.UPDATE, Op.READ]), trusted=st.booleans())
