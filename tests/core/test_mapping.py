@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +18,16 @@ from mappings import mapping_of
 from connector.core.events import ChangeEvent, ColumnType, Entity, FieldError, Op, Reason, Record, Reject, Row
 from connector.core.items import merge
 from connector.core.mapping import Options
+from connector.core.mapping_file import Listed
+from connector.core.mapping_text import read
 from connector.core.notes import Notes
 from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Verdict, Withhold
+from connector.settings import DEFAULT_MAPPING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from connector.core.mapping import Mapping
 
 RECORD = Record("shop.orders", 0, 7, b"key", b"value")
 UNAVAILABLE = "__debezium_unavailable_value"
@@ -630,3 +641,141 @@ def test_a_consent_that_is_not_told_since_it_did_not_change_is_what_it_was() -> 
     unknown = mapping.map(change(Entity.CUSTOMERS, Op.UPDATE, told=UNAVAILABLE))
     assert isinstance(unknown, Refused)
     assert unknown.reject.reason is Reason.UNAVAILABLE
+
+
+# Mapping files
+
+
+RICH = Path(__file__).parents[1] / "rich_mapping.yaml"
+DEFAULT = DEFAULT_MAPPING.read_text(encoding="utf-8")
+RENAMED = re.sub(r"(column: |Id: )([a-z_]+)", r"\1x_\2", DEFAULT)
+"""The default mapping of columns that have other names."""
+
+
+def renamed(value: Any) -> Any:  # noqa: ANN401 (JSON is any)
+    """The row with those names, in its lists too."""
+    if isinstance(value, dict):
+        return {f"x_{name}": renamed(each) for name, each in value.items()}
+    return [renamed(each) for each in value] if isinstance(value, list) else value
+
+
+COLUMNS = {
+    entity: sorted(set(re.findall(r"column: (\w+)", part)))
+    for entity, part in zip(Entity, re.split(r"\n(?:orders|products):", DEFAULT), strict=True)
+}
+"""Entity → the columns of its rows, and of its items."""
+CELLS = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "EUR", "1", UNAVAILABLE, "2025-01-01"])
+
+
+@given(data=st.data(), entity=st.sampled_from(Entity), op=st.sampled_from(Op))
+def test_columns_may_have_any_names(data: st.DataObject, entity: Entity, op: Op) -> None:
+    """A file that only gives the columns other names makes of the same rows what the default mapping makes."""
+    items = st.lists(st.dictionaries(st.sampled_from(COLUMNS[entity]), CELLS), max_size=3)
+    rows = st.dictionaries(st.sampled_from(COLUMNS[entity]), CELLS | items)
+    identity = {IDS[entity]: "X-1"}
+    before, after = ({**data.draw(rows), **identity} for _ in range(2))
+    trusted = data.draw(st.booleans())
+
+    def told(name: Callable[[Any], Any], mapping: Mapping) -> object:
+        row = None if op is Op.DELETE else Row(name(after))
+        event = ChangeEvent(RECORD, op, Row(name(identity)), Row(name(before)), row, trusts_before=trusted)
+        verdict = mapping.map(event)
+        judged = mapping.check(verdict, {}) if isinstance(verdict, Upsert) else verdict
+        match judged:
+            case Reject() as reject:
+                return reject.reason, [error.path for error in reject.errors]
+            case Refused(reject=reject):
+                return reject.reason, [error.path for error in reject.errors]
+        return judged, verdict.held if isinstance(verdict, Upsert) else None
+
+    assert told(renamed, mapping_of(entity, Options(), RENAMED)) == told(dict, mapping_of(entity, Options()))
+
+
+def columns_of(table: Any) -> Iterator[str]:  # noqa: ANN401 (a model that is made of the API's)
+    """All that a mapping reads of a row."""
+    yield from table.when or ()
+    for field in type(table.fields).model_fields:
+        source = getattr(table.fields, field)
+        if isinstance(source, Listed):
+            yield from columns_of(source) if source.row else [source.column or ""]
+        elif source is not None:
+            yield from source.columns
+
+
+RICH_SPECS = read(RICH.read_text(encoding="utf-8"))
+PASSING: dict[str, Any] = {
+    "id": 1,
+    "shop_id": 2,
+    "sku": "S",
+    "role": "guest",
+    "kind": "x",
+    "is_draft": 0,
+    "level": 1,
+    "state": "paid",
+    "published": True,
+    "price": 5,
+    "lines_json": '{"lines":[{"kind":"product","product":"P","cents":5}]}',
+}
+NAMING = {"id", "shop_id", "sku"}
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_whatever_is_read_makes_a_difference_and_nothing_else_does(entity: Entity) -> None:
+    """Under a mapping with every step: a change is passed over only if the row makes the document that it made."""
+    mapping = mapping_of(entity, Options(consent="forward", empty="send"), RICH.read_text(encoding="utf-8"))
+    assert isinstance(RICH_SPECS, dict)
+    columns = sorted(set(columns_of(RICH_SPECS[entity].table)))
+    assert len(columns) > 8
+    row = dict.fromkeys(columns, None) | PASSING
+    key = Row({name: row[name] for name in NAMING})
+
+    def verdict(op: Op, before: dict[str, Any] | None, after: dict[str, Any], *, suppress: bool = True) -> Verdict:
+        image = None if before is None else Row(before)
+        event = ChangeEvent(RECORD, op, key, image, Row(after), trusts_before=before is not None)
+        return mapping.map(event, suppress=suppress)
+
+    document = verdict(Op.READ, None, row)
+    assert isinstance(document, Upsert)
+    for column in set(columns) - NAMING:
+        for other in ("changed", 7, None, False):
+            if (other, type(other)) != (row[column], type(row[column])):
+                assert not isinstance(verdict(Op.UPDATE, row, row | {column: other}), Unchanged), (column, other)
+        assert isinstance(verdict(Op.UPDATE, row, row | {"other": column, column: UNAVAILABLE}), Unchanged)
+        told = verdict(Op.UPDATE, row, row | {column: UNAVAILABLE}, suppress=False)
+        assert isinstance(told, Upsert)
+        assert (told.document, told.unavailable) == (document.document, frozenset())
+
+
+SECRET = "jane@example.com"
+SECRETS: tuple[Any, ...] = (
+    SECRET,
+    [SECRET],
+    {SECRET: SECRET},
+    json.dumps({"lines": [{"kind": [SECRET], "product": SECRET, "count": SECRET, "cents": {SECRET: 1}}]}),
+    json.dumps({"lines": [SECRET], "name": {"first": [SECRET], "last.name": {SECRET: 1}}}),
+    json.dumps({"lines": SECRET, "name": SECRET}),
+    SECRET.encode(),
+)
+
+
+@pytest.mark.parametrize("entity", Entity)
+@pytest.mark.parametrize("typed", [True, False])
+def test_no_refusal_quotes_a_value(entity: Entity, *, typed: bool) -> None:
+    """Whatever is wrong with whichever column, the sentence names table, column and line, and nobody's data."""
+    mapping = mapping_of(entity, Options("strict"), RICH.read_text(encoding="utf-8"))
+    assert isinstance(RICH_SPECS, dict)
+    columns = sorted(set(columns_of(RICH_SPECS[entity].table)))
+    types = dict.fromkeys(columns, ColumnType("string", None, {})) if typed else None
+    refusals = 0
+    for column, secret in product(columns, SECRETS):
+        row = dict.fromkeys(columns, None) | PASSING | {column: secret}
+        key = Row({name: row[name] for name in NAMING})
+        for op, after in ((Op.UPDATE, Row(row, types)), (Op.DELETE, None)):
+            verdict = mapping.map(ChangeEvent(RECORD, op, key, Row(row, types), after), suppress=False)
+            judged = mapping.check(verdict, {}) if isinstance(verdict, Upsert) else verdict
+            reject = judged.reject if isinstance(judged, Refused) else judged
+            if isinstance(reject, Reject):
+                refusals += 1
+                assert SECRET not in repr(reject)
+                assert all(len(error.problem) > 20 for error in reject.errors)
+    assert refusals > 30
