@@ -1,0 +1,52 @@
+"""Columns that the mapping names and no row has: told once, counted, and forgotten once they come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import generate_latest
+from simulation import World
+
+from connector.core.events import Entity
+from connector.metrics import Metrics
+from connector.settings import DEFAULT_MAPPING
+from connector.telling import Teller
+
+if TYPE_CHECKING:
+    from logging import LogRecord
+
+    import pytest
+
+MAPPING = DEFAULT_MAPPING.read_text(encoding="utf-8").replace("{ column: total_revenue, optional: true }", "revenue")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[LogRecord]:
+    return [record for record in caplog.records if getattr(record, "connector_event", "") == "column_missing"]
+
+
+def test_the_service_tells_of_a_column_that_never_comes_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Once for all rows; the rest of the document is sent."""
+    world = World(1)
+    service = world.service(MAPPING=MAPPING)
+    for number in range(300):
+        world.write("orders", f"o{number}")
+    assert world.run(service, 120, world.settled)
+    world.run(service, 120)
+    [line] = told(caplog)
+    assert line.getMessage().startswith("orders: none of ")
+    assert "the column revenue" in line.getMessage()
+    assert world.differences() == []
+
+
+def test_it_is_told_again_if_it_goes_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The metric has it as long as it is missing."""
+    metrics = Metrics()
+    teller = Teller(metrics)
+    sample = b'connector_mapping_missing_column_rows{column="revenue",entity="orders"} '
+    for columns in ({"revenue": 100}, {"revenue": 250}, {}, {"revenue": 400}):
+        teller.unseen(Entity.ORDERS, columns)
+        teller.unseen(Entity.CUSTOMERS, {})
+        shown = generate_latest(metrics.registry)
+        assert (sample in shown) is bool(columns)
+        assert not columns or sample + str(float(columns["revenue"])).encode() in shown
+    assert len(told(caplog)) == 2
