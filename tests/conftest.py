@@ -21,7 +21,7 @@ def start_kafka() -> Callable[[], Node]:
     """Give what starts a broker: in a container if that can be had, else from Kafka's jars, else skip."""
     from kafka_container import ContainerNode  # noqa: PLC0415 (slow, and most runs need none of it)
     from kafka_jars import JarNode  # noqa: PLC0415
-    from kafka_node import UnavailableError  # noqa: PLC0415
+    from unavailable import UnavailableError  # noqa: PLC0415
 
     sources: list[Callable[[], Node]] = [ContainerNode, JarNode]
     failures: list[str] = []

@@ -11,8 +11,9 @@ from typing import Any
 
 from docker.errors import DockerException  # type: ignore[import-untyped]
 from kafka_broker import Broker
-from kafka_node import KAFKA_VERSION, UnavailableError, free_port, settings, wait_until_ready
+from kafka_node import KAFKA_VERSION, free_port, settings, wait_until_ready
 from testcontainers.core.docker_client import DockerClient, get_docker_host
+from unavailable import UnavailableError
 
 REPOSITORY = "apache/kafka"
 DEFAULT_ENGINE = "unix:///var/run/docker.sock"

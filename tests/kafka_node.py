@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from unavailable import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 KAFKA_VERSION = "4.4.0"
 START_PATIENCE = 120.0
-
-
-class UnavailableError(Exception):
-    """This source has no broker to give; the message says why, in one line."""
 
 
 class Node(Protocol):
@@ -103,16 +100,21 @@ def free_port() -> int:
 
 def wait_until_ready(broker: Broker, ended: Callable[[], bool]) -> None:
     """Wait until the broker serves clients; raise UnavailableError if it ends or takes too long."""
-    host, _, port = broker.bootstrap_servers.rpartition(":")
     pause = threading.Event()  # that never comes
     deadline = time.monotonic() + START_PATIENCE
     while time.monotonic() < deadline:
         if ended():
             raise UnavailableError("it ended while starting")
-        if _listens(host, int(port)) and _serves(broker):
+        if serves(broker):
             return
         pause.wait(0.05)
     raise UnavailableError(f"not ready after {START_PATIENCE:.0f} s")
+
+
+def serves(broker: Broker) -> bool:
+    """Whether the broker serves clients."""
+    host, _, port = broker.bootstrap_servers.rpartition(":")
+    return _listens(host, int(port)) and _answers(broker)
 
 
 def _listens(host: str, port: int) -> bool:
@@ -123,7 +125,7 @@ def _listens(host: str, port: int) -> bool:
     return True
 
 
-def _serves(broker: Broker) -> bool:
+def _answers(broker: Broker) -> bool:
     try:
         return bool(AdminClient(broker.client()).list_topics(timeout=2).brokers)
     except KafkaException:
