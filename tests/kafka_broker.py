@@ -114,6 +114,16 @@ class Broker:
         finally:
             consumer.close()
 
+    def ends(self, topic: str) -> dict[Partition, int]:
+        """Say at which offset the next record of each partition will be written."""
+        consumer = Consumer(self.client(group_id="reader"))
+        try:
+            found = consumer.list_topics(topic, timeout=PATIENCE).topics[topic].partitions
+            marks = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=PATIENCE) for n in found}
+            return {Partition(topic, number): high for number, (_, high) in marks.items()}
+        finally:
+            consumer.close()
+
     def committed(self, group: str) -> dict[Partition, Committed]:
         """Say what a group has committed, whether or not it has members."""
         admin = AdminClient(self.client())  # named, since without a name it would end before it answers
