@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,47 +13,42 @@ if TYPE_CHECKING:
     from e2e.follower import Follower
     from e2e.shop import Shop
 
-KILLS = 4
-_TRANSACTIONS = 80
+_PAUSE = 0.05
+"""Seconds between two transactions of the shop's."""
 
 
 def pass_day(shop: Shop, followers: Sequence[Follower], deliver: Callable[[], None]) -> None:
-    """Let a day pass. `deliver` returns once all that the shop has done so far is in Kafka."""
-    _start(followers, slow=1.0, slow_seconds=0.5)
+    """Let a day pass. `deliver` returns once all that the shop has done before is in Kafka."""
     with _trading(shop):
+        _start(followers, slow=1.0, slow_seconds=0.5)
         for each in followers:
             each.wait_until_sending()
             each.kill()
-
-    _start(followers, down=True)  # what is read now is not delivered before the next start
-    with _trading(shop):
+        _start(followers, down=True)
         for each in followers:
-            each.wait_until_answered(503, times=3)
-    deliver()
-    _kill(followers)
+            each.wait_until_answered(503, times=3)  # what is read now is not delivered before the next start
+            each.kill()
 
-    # Between two starts what was large is changed, so that its last value waits when the log omits it.
+    # Between two starts what is large changes, so that its last value waits when the log omits it.
     shop.change_what_the_log_omits()
     deliver()
     _start(followers)
     for each in followers:
         each.wait_until_reading()
-    _kill(followers)
+        each.kill()
 
-    _start(followers, lost=0.2, error=0.1, slow=0.3, slow_seconds=0.5)
     with _trading(shop):
+        _start(followers, lost=0.2, error=0.1, slow=0.3, slow_seconds=0.5)
         for each in followers:
-            each.wait_until_answered(200, times=3)
+            each.wait_until_answered(200, times=10)
             each.kill()
-
-    _start(followers, too_many=0.1, reset=0.1)
-    with _trading(shop):
+        _start(followers, too_many=0.1, reset=0.1)
         for each in followers:
-            each.wait_until_answered(200, times=3)
+            each.wait_until_answered(200, times=10)
             each.stop()
-    _start(followers)
-    with _trading(shop):
-        pass
+        _start(followers)
+        for each in followers:
+            each.wait_until_answered(200, times=10)
     deliver()
     for each in followers:
         each.wait_until_settled()
@@ -61,18 +57,22 @@ def pass_day(shop: Shop, followers: Sequence[Follower], deliver: Callable[[], No
 
 @contextmanager
 def _trading(shop: Shop) -> Iterator[None]:
-    """Let the shop trade meanwhile, and have it finished afterwards."""
+    """Let the shop trade meanwhile."""
+    closing_time = Event()
+
+    def trade() -> None:
+        while not closing_time.wait(_PAUSE):
+            shop.trade()
+
     with ThreadPoolExecutor(1) as staff:
-        trade = staff.submit(shop.trade, _TRANSACTIONS)
-        yield
-        trade.result()
+        trading = staff.submit(trade)
+        try:
+            yield
+        finally:
+            closing_time.set()
+        trading.result()
 
 
 def _start(followers: Sequence[Follower], **faults: float) -> None:
     for each in followers:
         each.start(**faults)
-
-
-def _kill(followers: Sequence[Follower]) -> None:
-    for each in followers:
-        each.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,12 @@ class Follower:
     settings: Mapping[str, str]
     stack: ExitStack
     processes: list[Connector] = field(default_factory=list)
+    answered_before: Counter[int] = field(default_factory=Counter)
 
     def start(self, **faults: Any) -> None:  # noqa: ANN401 (each fault has a type of its own)
         """Start a process; the API has these faults from now on."""
         self.sandbox.faults = Faults(**faults)
+        self.answered_before = self._answers()
         own = {
             **{f"TOPIC_{entity.upper()}": topic for entity, topic in self.topics.items()},
             "DEAD_LETTER_TOPIC": self.letters,
@@ -59,9 +62,10 @@ class Follower:
         self.processes[-1].wait_until(lambda: self.sandbox.in_flight > 0, "a request is on its way")
 
     def wait_until_answered(self, status: int, times: int) -> None:
-        """Wait until so many more requests have been answered with a status."""
-        wanted = self._answers(status) + times
-        self.processes[-1].wait_until(lambda: self._answers(status) >= wanted, f"{times} answers of {status}")
+        """Wait until so many requests of this process have been answered with a status."""
+        self.processes[-1].wait_until(
+            lambda: self._answers()[status] >= self.answered_before[status] + times, f"{times} answers of {status}"
+        )
 
     def wait_until_settled(self) -> None:
         """Wait until all that is in the topics by now is settled."""
@@ -89,8 +93,11 @@ class Follower:
         """Return what all processes printed."""
         return "".join(process.lines() for process in self.processes)
 
-    def _answers(self, status: int) -> int:
-        return sum(times for (_, answered), times in self.sandbox.counts.items() if answered == status)
+    def _answers(self) -> Counter[int]:
+        counted: Counter[int] = Counter()
+        for (_, status), times in self.sandbox.counts.items():
+            counted[status] += times
+        return counted
 
     def _ends(self) -> dict[Partition, int]:
         return {place: end for topic in self.topics.values() for place, end in self.kafka.ends(topic).items()}

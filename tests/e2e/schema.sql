@@ -15,8 +15,9 @@ CREATE TABLE shop.customers (
     sms_optin boolean,
     gdpr_optin boolean,
     is_excluded boolean,
-    -- Whether an update, which may have followed a consent, left the row without one. Nobody but the judge reads it.
-    refused_by_update boolean NOT NULL DEFAULT false
+    -- Since when there is a row under this key, and whether an update has left it without consent: for the judge alone.
+    arrived timestamptz NOT NULL DEFAULT now(),
+    refused boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE shop.orders (
@@ -68,6 +69,9 @@ CREATE TABLE shop.product_variants (
     is_available boolean
 );
 
+-- When the shop opened, with the rows that it had then.
+CREATE TABLE shop.opening (at timestamptz NOT NULL);
+
 -- Written last, to see how far the log has been read.
 CREATE TABLE shop.pulse (id integer PRIMARY KEY, beat integer NOT NULL);
 INSERT INTO shop.pulse VALUES (1, 0);
@@ -91,11 +95,13 @@ CREATE FUNCTION shop.variants_of(wanted text) RETURNS jsonb LANGUAGE sql STABLE 
     FROM shop.product_variants AS variant WHERE variant.product_id = wanted
 $$;
 
-CREATE FUNCTION shop.note_refusal() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION shop.note_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Under another key the row is a new one.
-    NEW.refused_by_update := NEW.gdpr_optin IS NOT TRUE AND NEW.customer_id = OLD.customer_id;
+    IF NEW.customer_id <> OLD.customer_id THEN
+        NEW.arrived := now();
+    END IF;
+    NEW.refused := NEW.gdpr_optin IS NOT TRUE;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER note_refusal BEFORE UPDATE ON shop.customers FOR EACH ROW EXECUTE FUNCTION shop.note_refusal();
+CREATE TRIGGER note_update BEFORE UPDATE ON shop.customers FOR EACH ROW EXECUTE FUNCTION shop.note_update();

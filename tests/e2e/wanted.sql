@@ -1,4 +1,5 @@
 -- What Replenit must hold of the shop: one line of JSON for each document. Parts come from their own tables.
+-- What it may hold as well as not is marked as optional.
 
 SELECT json_build_object('entity', 'customers', 'id', customer_id, 'document', json_build_object(
     'CustomerId', customer_id,
@@ -16,14 +17,18 @@ SELECT json_build_object('entity', 'customers', 'id', customer_id, 'document', j
 FROM shop.customers
 WHERE gdpr_optin
 
-UNION ALL -- whose consent was taken back: that, and nothing else
+UNION ALL
 
-SELECT json_build_object('entity', 'customers', 'id', customer_id, 'document', json_build_object(
-    'CustomerId', customer_id,
-    'GdprOptin', false
-))
+-- Without consent there may be nothing but that. It must be told where the consent may have been told before: where the
+-- row was there from the start, and an update left it so.
+SELECT json_build_object(
+    'entity', 'customers',
+    'id', customer_id,
+    'document', json_build_object('CustomerId', customer_id, 'GdprOptin', false),
+    'optional', NOT refused OR arrived > (SELECT at FROM shop.opening)
+)
 FROM shop.customers
-WHERE refused_by_update
+WHERE gdpr_optin IS NOT TRUE
 
 UNION ALL
 
