@@ -53,7 +53,7 @@ class OwnProcess:
         self.start(*command)
         assert self._process is not None
         if self._process.wait(START_PATIENCE):
-            raise UnavailableError(f"{self._name}: {Path(command[-1]).name} failed: {self.last_line()}")
+            raise UnavailableError(f"{self._name}: preparing it failed; its last line: {self.last_line()}")
 
     def wait_until(self, holds: Callable[[], bool], what: str, patience: float = START_PATIENCE) -> None:
         """Wait while it runs; raise UnavailableError if it ends or takes too long."""

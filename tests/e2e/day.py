@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
+from connector.sandbox.faults import Faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -20,11 +22,11 @@ _PAUSE = 0.05
 def pass_day(shop: Shop, followers: Sequence[Follower], deliver: Callable[[], None]) -> None:
     """Let a day pass. `deliver` returns once all that the shop has done before is in Kafka."""
     with _trading(shop):
-        _start(followers, slow=1.0, slow_seconds=0.5)
+        _start(followers, Faults(slow=1.0, slow_seconds=0.5))
         for each in followers:
             each.wait_until_sending()
             each.kill()
-        _start(followers, down=True)
+        _start(followers, Faults(down=True))
         for each in followers:
             each.wait_until_answered(503, times=3)  # what is read now is not delivered before the next start
             each.kill()
@@ -38,11 +40,11 @@ def pass_day(shop: Shop, followers: Sequence[Follower], deliver: Callable[[], No
         each.kill()
 
     with _trading(shop):
-        _start(followers, lost=0.2, error=0.1, slow=0.3, slow_seconds=0.5)
+        _start(followers, Faults(lost=0.2, error=0.1, slow=0.3, slow_seconds=0.5))
         for each in followers:
             each.wait_until_answered(200, times=10)
             each.kill()
-        _start(followers, too_many=0.1, reset=0.1)
+        _start(followers, Faults(too_many=0.1, reset=0.1))
         for each in followers:
             each.wait_until_answered(200, times=10)
             each.stop()
@@ -73,6 +75,6 @@ def _trading(shop: Shop) -> Iterator[None]:
         trading.result()
 
 
-def _start(followers: Sequence[Follower], **faults: float) -> None:
+def _start(followers: Sequence[Follower], faults: Faults | None = None) -> None:
     for each in followers:
-        each.start(**faults)
+        each.start(faults)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector_process import Connector, connector
+from e2e.wanted import ENTITIES
 
 from connector.sandbox.config import SandboxConfig
 from connector.sandbox.faults import Faults
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from connector.core.events import Partition, Record
     from connector.sandbox.state import Upsert
-
-ENTITIES = ("customers", "orders", "products")
 
 
 @dataclass
@@ -39,9 +38,9 @@ class Follower:
     processes: list[Connector] = field(default_factory=list)
     answered_before: Counter[int] = field(default_factory=Counter)
 
-    def start(self, **faults: Any) -> None:  # noqa: ANN401 (each fault has a type of its own)
+    def start(self, faults: Faults | None = None) -> None:
         """Start a process; the API has these faults from now on."""
-        self.sandbox.faults = Faults(**faults)
+        self.sandbox.faults = faults or Faults()
         self.answered_before = self._answers()
         own = {
             **{f"TOPIC_{entity.upper()}": topic for entity, topic in self.topics.items()},

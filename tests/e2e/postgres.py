@@ -20,6 +20,7 @@ USER = "postgres"
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
     "wal_level": "logical",
     "fsync": "off",
     "timezone": "UTC",
@@ -38,18 +39,15 @@ class Postgres:
         self._process = OwnProcess("postgres")
         self._own = _AS_ROOT if os.geteuid() == 0 else ()
         data = self._process.folder / "data"
-        self._socket = self._process.folder / "socket"
         try:
-            for folder in (data, self._socket):
-                folder.mkdir(mode=0o700)
-                if self._own:
-                    shutil.chown(folder, USER, USER)
-            self._process.folder.chmod(0o755)  # the server's user must get through
+            data.mkdir(mode=0o700)
+            if self._own:
+                shutil.chown(data, USER, USER)
+                self._process.folder.chmod(0o755)  # it must get through
             initdb = ("-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D", data)
             self._process.run(*self._own, self._bin / "initdb", *initdb)
-            options = {**_SETTINGS, "port": str(self.port), "unix_socket_directories": str(self._socket)}
-            given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-            self._process.start(*self._own, self._bin / "postgres", "-D", data, *given)
+            options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+            self._process.start(*self._own, self._bin / "postgres", "-D", data, "-p", str(self.port), *options)
             self._process.wait_until(self._serves, "the database serves")
         except (OSError, LookupError) as error:
             self.close()
@@ -79,7 +77,7 @@ class Postgres:
 
     def _psql(self, statements: str) -> subprocess.CompletedProcess[str]:
         options = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
-        connection = (f"--host={self._socket}", f"--port={self.port}", f"--username={USER}", DATABASE)
+        connection = ("--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", DATABASE)
         return subprocess.run(
             [self._bin / "psql", *options, *connection], input=statements, check=False, capture_output=True, text=True
         )

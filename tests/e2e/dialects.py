@@ -1,0 +1,43 @@
+"""In which dialects the shop's changes come, and what a connector is told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connector.sandbox.state import Upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Properties of Debezium's connector and settings of ours, and how the API that is told reads an upsert."""
+
+    properties: Mapping[str, str]
+    upsert: Upsert
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def dialects(registry_url: str) -> dict[str, Dialect]:
+    """Name → dialect. Each of the two ways in which a column can be cleared is in one of them."""
+    return {
+        "json": Dialect(
+            {
+                **_converters("org.apache.kafka.connect.json.JsonConverter", "schemas.enable", "false"),
+                "decimal.handling.mode": "string",  # a number in base64 would lack its scale
+            },
+            Upsert.REPLACE,
+        ),
+        "avro": Dialect(
+            _converters("io.confluent.connect.avro.AvroConverter", "schema.registry.url", registry_url),
+            Upsert.MERGE,
+            {"SCHEMA_REGISTRY_URL": registry_url, "NULLS": "null"},
+        ),
+    }
+
+
+def _converters(name: str, option: str, value: str) -> dict[str, str]:
+    sides = ("key.converter", "value.converter")
+    return {**dict.fromkeys(sides, name), **{f"{side}.{option}": value for side in sides}}
