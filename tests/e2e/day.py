@@ -33,6 +33,7 @@ def pass_day(shop: Shop, followers: Sequence[Follower], deliver: Callable[[], No
 
     # Between two starts what is large changes, so that its last value waits when the log omits it.
     shop.change_what_the_log_omits()
+    shop.withdraw_consents()
     deliver()
     _start(followers)
     for each in followers:

@@ -49,8 +49,7 @@ class Shop:
         self._orders: list[str] = []
         self._products: list[str] = []
         self._gone: dict[str, list[str]] = {"customers": [], "orders": [], "products": []}
-        self._wordy: list[str] = []
-        self._stocked: list[str] = []
+        self._apart: dict[str, list[str]] = {"wordy": [], "leaving": [], "stocked": []}
         self._kinds: tuple[tuple[int, Callable[[], Iterator[str]]], ...] = (
             (6, self._register),
             (8, self._change_customer),
@@ -80,9 +79,10 @@ class Shop:
         for kind, times in ((self._register, 40), (self._list_product, 15), (self._place, 30)):
             self._execute("BEGIN;\n" + "\n".join(line for _ in range(times) for line in kind()) + "\nCOMMIT;")
         for _ in range(3):
-            self._wordy.append(customer := self._new("C"))
-            self._execute(_insert("customers", customer_id=customer, name=self._long(), gdpr_optin=True))
-            self._stocked.append(product := self._new("P"))
+            for kind, name in (("wordy", self._long()), ("leaving", "Ada")):
+                self._apart[kind].append(customer := self._new("C"))
+                self._execute(_insert("customers", customer_id=customer, name=name, gdpr_optin=True))
+            self._apart["stocked"].append(product := self._new("P"))
             self._transact([*self._insert_product(product, _MANY)])
         self._execute("INSERT INTO shop.opening VALUES (now())")
 
@@ -94,13 +94,18 @@ class Shop:
         if self._random.random() < 0.04:
             self._transact([_insert("customers", customer_id=self._new("C"), gdpr_optin=True)], "ROLLBACK")
 
+    def withdraw_consents(self) -> None:
+        """Have customers take back their consent who had given it from the start."""
+        for customer in self._apart["leaving"]:
+            self._execute(_update("customers", customer, gdpr_optin=False))
+
     def change_what_the_log_omits(self) -> None:
-        """Change large values, then other columns of those rows, where the log tells what is new and nothing else."""
+        """Change large values, then other columns of those rows: of these changes the log leaves the large values out."""
         self._execute("ALTER TABLE shop.products REPLICA IDENTITY DEFAULT")
-        for customer in self._wordy:
+        for customer in self._apart["wordy"]:
             self._execute(_update("customers", customer, name=self._long()))
             self._execute(_update("customers", customer, phone=self._random.choice(_PHONES)))
-        for product in self._stocked:
+        for product in self._apart["stocked"]:
             self._transact([*self._with_variants(product, [self._add_variant(product)])])
             self._execute(_update("products", product, product_name=f"Renamed {next(self._numbers)}"))
         self._execute("ALTER TABLE shop.products REPLICA IDENTITY FULL")
