@@ -1,35 +1,20 @@
-"""What happens in a shop: a seeded sequence of transactions, each written as SQL into the tables of `schema.sql`."""
+"""What happens in a shop: a seeded sequence of transactions on the tables of `schema.sql`."""
 
 from __future__ import annotations
 
-import json
-from itertools import count
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
+
+from e2e.rows import FLAGS, MANY, PHONES, TEXTS, Rows, with_items, with_variants
+from e2e.sql import Sql, delete, insert, key_of, literal, update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text()
 
-_TEXTS = ("Ada", "Łukasz", "O'Brien", 'say "hi"', "名前", "👩‍🚀", "a\tb\\n", "", "null", None)
-_PHONES = ("+15550100", "+15550123456", None)
-_LANGUAGES = ("en-US", "de", "pt-BR", None)
-_CURRENCIES = ("EUR", "USD", "TRY")
-_SIZES = ("S", "42", "one size", None)
-_FLAGS = (True, False, None)
-_MANY = 60
-"""Items or variants whose JSON does not fit into the row, and is not logged by updates that leave it alone."""
-
-
-class _Sql(NamedTuple):
-    """An expression that is a value."""
-
-    text: str
-
-
-_Value: TypeAlias = "str | float | _Sql | None"
+_LETTERS = {"customers": "C", "orders": "O", "products": "P"}
 
 
 class Database(Protocol):
@@ -39,35 +24,33 @@ class Database(Protocol):
 
 
 class Shop:
-    """The shop's staff: it knows which rows there are, and nothing of what becomes of them elsewhere."""
+    """The shop's staff: they know which rows there are, and nothing of what becomes of them elsewhere."""
 
     def __init__(self, database: Database, seed: int) -> None:
         self._execute = database.execute
         self._random = Random(seed)
-        self._numbers = count(1)
-        self._customers: list[str] = []
-        self._orders: list[str] = []
-        self._products: list[str] = []
-        self._gone: dict[str, list[str]] = {"customers": [], "orders": [], "products": []}
+        self._rows = Rows(self._random)
+        self._living: dict[str, list[str]] = {table: [] for table in _LETTERS}
+        self._gone: dict[str, list[str]] = {table: [] for table in _LETTERS}
         self._apart: dict[str, list[str]] = {"wordy": [], "leaving": [], "stocked": []}
         self._kinds: tuple[tuple[int, Callable[[], Iterator[str]]], ...] = (
-            (6, self._register),
+            (6, lambda: self._create("customers")),
+            (8, lambda: self._create("orders")),
+            (3, lambda: self._create("products")),
+            (2, lambda: self._remove("customers")),
+            (2, lambda: self._remove("orders")),
+            (1, lambda: self._remove("products")),
+            (2, lambda: self._renumber("customers")),
+            (2, lambda: self._renumber("orders")),
+            (1, lambda: self._renumber("products")),
             (8, self._change_customer),
             (4, self._decide_on_consent),
-            (2, self._remove_customer),
-            (2, self._renumber_customer),
-            (8, self._place),
             (4, self._change_order),
             (10, self._change_items),
             (1, self._empty_order),
-            (2, self._remove_order),
-            (2, self._renumber_order),
-            (3, self._list_product),
             (4, self._change_product),
             (8, self._change_variants),
             (2, self._reprice),
-            (1, self._remove_product),
-            (1, self._renumber_product),
             (2, self._return),
             (1, self._replace),
             (1, self._do_nothing),
@@ -76,284 +59,133 @@ class Shop:
     def open(self) -> None:
         """Create the tables and the first rows."""
         self._execute(SCHEMA)
-        for kind, times in ((self._register, 40), (self._list_product, 15), (self._place, 30)):
-            self._execute("BEGIN;\n" + "\n".join(line for _ in range(times) for line in kind()) + "\nCOMMIT;")
+        for table, times in (("customers", 40), ("products", 15), ("orders", 30)):
+            self._transact(statement for _ in range(times) for statement in self._create(table))
         for _ in range(3):
-            for kind, name in (("wordy", self._long()), ("leaving", "Ada")):
-                self._apart[kind].append(customer := self._new("C"))
-                self._execute(_insert("customers", customer_id=customer, name=name, gdpr_optin=True))
-            self._apart["stocked"].append(product := self._new("P"))
-            self._transact([*self._insert_product(product, _MANY)])
+            for fate, name in (("wordy", self._rows.long_text()), ("leaving", "Ada")):
+                self._apart[fate].append(customer := self._rows.key("C"))
+                self._execute(insert("customers", customer_id=customer, name=name, gdpr_optin=True))
+            self._apart["stocked"].append(product := self._rows.key("P"))
+            self._transact(self._rows.product(product, MANY))
         self._execute("INSERT INTO shop.opening VALUES (now())")
 
     def trade(self) -> None:
         """Make one transaction; some are followed by one that is rolled back."""
         weights, kinds = zip(*self._kinds, strict=True)
         (kind,) = self._random.choices(kinds, weights)
-        self._transact([*kind()])
+        self._transact(kind())
         if self._random.random() < 0.04:
-            self._transact([_insert("customers", customer_id=self._new("C"), gdpr_optin=True)], "ROLLBACK")
+            self._transact([self._rows.customer(self._rows.key("C"))], "ROLLBACK")
 
     def withdraw_consents(self) -> None:
         """Have customers take back their consent who had given it from the start."""
         for customer in self._apart["leaving"]:
-            self._execute(_update("customers", customer, gdpr_optin=False))
+            self._execute(update("customers", customer, gdpr_optin=False))
 
     def change_what_the_log_omits(self) -> None:
-        """Change large values, then other columns of those rows: of these changes the log leaves the large values out."""
+        """Change large values, then other columns of those rows: there the log leaves the large values out."""
         self._execute("ALTER TABLE shop.products REPLICA IDENTITY DEFAULT")
         for customer in self._apart["wordy"]:
-            self._execute(_update("customers", customer, name=self._long()))
-            self._execute(_update("customers", customer, phone=self._random.choice(_PHONES)))
+            self._execute(update("customers", customer, name=self._rows.long_text()))
+            self._execute(update("customers", customer, phone=self._random.choice(PHONES)))
         for product in self._apart["stocked"]:
-            self._transact([*self._with_variants(product, [self._add_variant(product)])])
-            self._execute(_update("products", product, product_name=f"Renamed {next(self._numbers)}"))
+            self._transact(with_variants(product, [self._rows.variant(product)]))
+            self._execute(update("products", product, product_name=f"{product} renamed"))
         self._execute("ALTER TABLE shop.products REPLICA IDENTITY FULL")
 
-    def _transact(self, statements: list[str], end: str = "COMMIT") -> None:
+    def _transact(self, statements: Iterable[str], end: str = "COMMIT") -> None:
         self._execute("\n".join(("BEGIN;", *statements, f"{end};")))
 
-    def _register(self) -> Iterator[str]:
-        self._customers.append(customer := self._new("C"))
-        yield self._insert_customer(customer)
+    def _any(self, table: str) -> str:
+        return self._random.choice(self._living[table])
 
-    def _insert_customer(self, customer: str) -> str:
-        pick = self._random.choice
-        return _insert(
-            "customers",
-            customer_id=customer,
-            email=pick((f"{customer.lower()}@example.com", None)),
-            name=pick(_TEXTS),
-            surname=pick(_TEXTS),
-            phone=pick(_PHONES),
-            language=pick(_LANGUAGES),
-            username=pick(_TEXTS),
-            email_optin=pick(_FLAGS),
-            sms_optin=pick(_FLAGS),
-            gdpr_optin=self._random.random() < 0.8 or pick((False, None)),
-            is_excluded=pick(_FLAGS),
-        )
+    def _create(self, table: str) -> Iterator[str]:
+        self._living[table].append(key := self._rows.key(_LETTERS[table]))
+        yield from self._insert(table, key)
 
-    def _change_customer(self) -> Iterator[str]:
-        customer = self._random.choice(self._customers)
-        for _ in range(self._random.choice((1, 1, 3))):
-            yield _update("customers", customer, phone=self._random.choice(_PHONES), name=self._random.choice(_TEXTS))
-
-    def _decide_on_consent(self) -> Iterator[str]:
-        yield _update("customers", self._random.choice(self._customers), gdpr_optin=self._random.choice(_FLAGS))
-
-    def _remove_customer(self) -> Iterator[str]:
-        yield self._remove("customers", self._customers)
-
-    def _renumber_customer(self) -> Iterator[str]:
-        yield self._renumber("customers", self._customers, "C")
-
-    def _place(self) -> Iterator[str]:
-        self._orders.append(order := self._new("O"))
-        yield from self._insert_order(order)
-
-    def _insert_order(self, order: str) -> Iterator[str]:
-        items = [self._add_item(order) for _ in range(self._random.choice((0, 1, 1, 2, 3, 5, _MANY)))]
-        columns: dict[str, _Value] = {
-            "order_id": order,
-            "customer_id": self._random.choice(self._customers),
-            "email": self._random.choice((f"{order.lower()}@example.com", None)),
-            "order_date": self._random.choice(("2025-03-30 02:30:00.123456+01", "1969-12-31 23:59:59Z", None)),
-            "total_revenue": self._price(),
-            "currency": self._random.choice(_CURRENCIES),
-            "total_quantity": self._random.choice((len(items), None)),
-            "unique_quantity": len(items),
-            "is_order_cancelled": self._random.choice(_FLAGS),
-        }
-        if self._random.random() < 0.5:  # the row knows its items from the start
-            yield from items
-            yield _insert("orders", **columns, order_items=_Sql(f"shop.items_of({_literal(order)})"))
+    def _insert(self, table: str, key: str) -> Iterator[str]:
+        if table == "customers":
+            yield self._rows.customer(key)
+        elif table == "orders":
+            yield from self._rows.order(key, self._living["customers"], self._living["products"])
         else:
-            yield _insert("orders", **columns)
-            yield from self._with_items(order, items)
+            yield from self._rows.product(key, self._random.choice((0, 1, 2, 4, MANY)))
 
-    def _change_order(self) -> Iterator[str]:
-        order = self._random.choice(self._orders)
-        yield _update("orders", order, total_revenue=self._price(), is_order_cancelled=self._random.choice(_FLAGS))
+    def _remove(self, table: str) -> Iterator[str]:
+        living = self._living[table]
+        key = living.pop(self._random.randrange(1, len(living)))
+        self._gone[table].append(key)
+        yield delete(table, key)
 
-    def _change_items(self) -> Iterator[str]:
-        order = self._random.choice(self._orders)
-        first = f"(SELECT min(item_id) FROM shop.order_items WHERE order_id = {_literal(order)})"
-        more = f"quantity = quantity + 1, price = {self._price()}"
-        change = self._random.choice(
-            (
-                self._add_item(order),
-                f"DELETE FROM shop.order_items WHERE item_id = {first};",
-                f"UPDATE shop.order_items SET {more} WHERE item_id = {first};",
-            )
-        )
-        yield from self._with_items(order, [change])
-
-    def _empty_order(self) -> Iterator[str]:
-        order = self._random.choice(self._orders)
-        yield from self._with_items(order, [f"DELETE FROM shop.order_items WHERE order_id = {_literal(order)};"])
-
-    def _remove_order(self) -> Iterator[str]:
-        yield self._remove("orders", self._orders)
-
-    def _renumber_order(self) -> Iterator[str]:
-        yield self._renumber("orders", self._orders, "O")
-
-    def _with_items(self, order: str, changes: list[str]) -> Iterator[str]:
-        """Change items, and tell the order's row."""
-        yield from changes
-        key = _literal(order)
-        yield f"UPDATE shop.orders SET order_items = shop.items_of({key}) WHERE order_id = {key};"
-
-    def _add_item(self, order: str) -> str:
-        return _insert(
-            "order_items",
-            order_id=order,
-            product_id=self._random.choice(self._products),
-            sku=self._new("SKU"),
-            quantity=self._random.randint(1, 9),
-            price=self._price(),
-            original_price=self._random.choice((self._price(), None)),
-            size=self._random.choice(_SIZES),
-            color=self._random.choice(_SIZES),
-            is_gift=self._random.choice(_FLAGS),
-        )
-
-    def _list_product(self) -> Iterator[str]:
-        self._products.append(product := self._new("P"))
-        yield from self._insert_product(product, self._random.choice((0, 1, 2, 4, _MANY)))
-
-    def _insert_product(self, product: str, variants: int) -> Iterator[str]:
-        yield _insert(
-            "products",
-            product_id=product,
-            product_name=self._random.choice(_TEXTS),
-            taxonomy=self._random.choice((json.dumps(["Shop", "Kid's", "📚"]), "[]", None)),
-            is_offline_exclusive=self._random.choice(_FLAGS),
-        )
-        yield from self._with_variants(product, [self._add_variant(product) for _ in range(variants)])
-
-    def _change_product(self) -> Iterator[str]:
-        product = self._random.choice(self._products)
-        yield _update("products", product, product_name=self._random.choice(_TEXTS))
-
-    def _change_variants(self) -> Iterator[str]:
-        product = self._random.choice(self._products)
-        first = f"(SELECT min(variant_id) FROM shop.product_variants WHERE product_id = {_literal(product)})"
-        change = self._random.choice(
-            (
-                self._add_variant(product),
-                f"DELETE FROM shop.product_variants WHERE variant_id = {first};",
-                f"UPDATE shop.product_variants SET stock = {self._random.randint(0, 99)} WHERE variant_id = {first};",
-            )
-        )
-        yield from self._with_variants(product, [change])
-
-    def _reprice(self) -> Iterator[str]:
-        """One product, again and again."""
-        product = self._products[0]
-        for _ in range(10):
-            change = f"UPDATE shop.product_variants SET sale_price = {self._price()}"
-            yield from self._with_variants(product, [f"{change} WHERE product_id = {_literal(product)};"])
-
-    def _remove_product(self) -> Iterator[str]:
-        yield self._remove("products", self._products)
-
-    def _renumber_product(self) -> Iterator[str]:
-        yield self._renumber("products", self._products, "P")
-
-    def _with_variants(self, product: str, changes: list[str]) -> Iterator[str]:
-        yield from changes
-        key = _literal(product)
-        yield f"UPDATE shop.products SET product_variants = shop.variants_of({key}) WHERE product_id = {key};"
-
-    def _add_variant(self, product: str) -> str:
-        variant = self._new("V")
-        return _insert(
-            "product_variants",
-            variant_id=variant,
-            product_id=product,
-            sku=f"SKU-{variant}",
-            name=self._random.choice(_TEXTS),
-            image=self._random.choice((f"https://shop.example.com/{variant}.jpg", None)),
-            size=self._random.choice(_SIZES),
-            stock=self._random.choice((0, 7, None)),
-            original_price=self._price(),
-            sale_price=self._random.choice((self._price(), None)),
-            currency=self._random.choice(_CURRENCIES),
-            is_available=self._random.choice(_FLAGS),
-        )
+    def _renumber(self, table: str) -> Iterator[str]:
+        living = self._living[table]
+        place = self._random.randrange(1, len(living))
+        old, living[place] = living[place], self._rows.key(_LETTERS[table])
+        yield update(table, old, **{key_of(table): living[place]})
 
     def _return(self) -> Iterator[str]:
-        """A row that was deleted earlier comes back under its key, with other values."""
-        for table, living in (("customers", self._customers), ("orders", self._orders), ("products", self._products)):
-            if self._gone[table]:
-                living.append(key := self._gone[table].pop())
-                yield from self._insert_again(table, key)
+        """Rows that were deleted earlier come back under their keys, with other values."""
+        for table, gone in self._gone.items():
+            if gone:
+                self._living[table].append(key := gone.pop())
+                yield from self._insert(table, key)
 
     def _replace(self) -> Iterator[str]:
         """Rows are deleted and inserted again within one transaction."""
-        for table, living in (("customers", self._customers), ("orders", self._orders), ("products", self._products)):
-            key = self._random.choice(living)
-            yield _delete(table, key)
-            yield from self._insert_again(table, key)
-
-    def _insert_again(self, table: str, key: str) -> Iterator[str]:
-        if table == "customers":
-            yield self._insert_customer(key)
-        elif table == "orders":
-            yield from self._insert_order(key)
-        else:
-            yield from self._insert_product(key, 2)
+        for table in _LETTERS:
+            key = self._any(table)
+            yield delete(table, key)
+            yield from self._insert(table, key)
 
     def _do_nothing(self) -> Iterator[str]:
-        for table, living in (("customers", self._customers), ("orders", self._orders), ("products", self._products)):
-            yield _update(table, self._random.choice(living), **{_key_of(table): _Sql(_key_of(table))})
+        for table in _LETTERS:
+            yield update(table, self._any(table), **{key_of(table): Sql(key_of(table))})
 
-    def _remove(self, table: str, living: list[str]) -> str:
-        key = living.pop(self._random.randrange(1, len(living)))
-        self._gone[table].append(key)
-        return _delete(table, key)
+    def _change_customer(self) -> Iterator[str]:
+        customer = self._any("customers")
+        for _ in range(self._random.choice((1, 1, 3))):
+            yield update("customers", customer, phone=self._random.choice(PHONES), name=self._random.choice(TEXTS))
 
-    def _renumber(self, table: str, living: list[str], letter: str) -> str:
-        at = self._random.randrange(1, len(living))
-        old, living[at] = living[at], self._new(letter)
-        column = _key_of(table)
-        return f"UPDATE shop.{table} SET {column} = {_literal(living[at])} WHERE {column} = {_literal(old)};"
+    def _decide_on_consent(self) -> Iterator[str]:
+        yield update("customers", self._any("customers"), gdpr_optin=self._random.choice(FLAGS))
 
-    def _new(self, letter: str) -> str:
-        return f"{letter}-{next(self._numbers)}"
+    def _change_order(self) -> Iterator[str]:
+        cancelled = self._random.choice(FLAGS)
+        yield update("orders", self._any("orders"), total_revenue=self._rows.price(), is_order_cancelled=cancelled)
 
-    def _price(self) -> str:
-        return f"{self._random.randint(-500, 99_999) / 100:.2f}"
+    def _change_items(self) -> Iterator[str]:
+        order = self._any("orders")
+        first = f"item_id = (SELECT min(item_id) FROM shop.order_items WHERE order_id = {literal(order)})"
+        more = f"quantity = quantity + 1, price = {self._rows.price()}"
+        changes = (
+            self._rows.item(order, self._living["products"]),
+            f"DELETE FROM shop.order_items WHERE {first};",
+            f"UPDATE shop.order_items SET {more} WHERE {first};",
+        )
+        yield from with_items(order, [self._random.choice(changes)])
 
-    def _long(self) -> str:
-        return "".join(self._random.choices("abcdefghijklmnopqrstuvwxyz", k=4000))
+    def _empty_order(self) -> Iterator[str]:
+        order = self._any("orders")
+        yield from with_items(order, [f"DELETE FROM shop.order_items WHERE order_id = {literal(order)};"])
 
+    def _change_product(self) -> Iterator[str]:
+        yield update("products", self._any("products"), product_name=self._random.choice(TEXTS))
 
-def _key_of(table: str) -> str:
-    return table.removesuffix("s") + "_id"
+    def _change_variants(self) -> Iterator[str]:
+        product = self._any("products")
+        first = (
+            f"variant_id = (SELECT min(variant_id) FROM shop.product_variants WHERE product_id = {literal(product)})"
+        )
+        changes = (
+            self._rows.variant(product),
+            f"DELETE FROM shop.product_variants WHERE {first};",
+            f"UPDATE shop.product_variants SET stock = {self._random.randint(0, 99)} WHERE {first};",
+        )
+        yield from with_variants(product, [self._random.choice(changes)])
 
-
-def _insert(table: str, **columns: _Value) -> str:
-    values = ", ".join(_literal(value) for value in columns.values())
-    return f"INSERT INTO shop.{table} ({', '.join(columns)}) VALUES ({values});"
-
-
-def _update(table: str, key: str, **columns: _Value) -> str:
-    changes = ", ".join(f"{name} = {_literal(value)}" for name, value in columns.items())
-    return f"UPDATE shop.{table} SET {changes} WHERE {_key_of(table)} = {_literal(key)};"
-
-
-def _delete(table: str, key: str) -> str:
-    return f"DELETE FROM shop.{table} WHERE {_key_of(table)} = {_literal(key)};"
-
-
-def _literal(value: _Value) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, _Sql):
-        return value.text
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(value).lower()
+    def _reprice(self) -> Iterator[str]:
+        """One product, which stays for the whole day, again and again."""
+        product = self._living["products"][0]
+        for _ in range(10):
+            change = f"UPDATE shop.product_variants SET sale_price = {self._rows.price()}"
+            yield from with_variants(product, [f"{change} WHERE product_id = {literal(product)};"])
