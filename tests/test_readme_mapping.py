@@ -18,9 +18,12 @@ from connector.core.mapping_file import Listed, Table
 from connector.core.mapping_text import read
 from connector.core.sources import Source
 from connector.core.verdicts import Refused, Upsert, Verdict, Withhold
+from connector.settings import load
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-MAPPING = README.partition("<!-- mapping: example -->\n```yaml\n")[2].partition("```")[0]
+MAPPING, TABLES = (
+    README.partition(f"<!-- mapping: {name} -->\n```yaml\n")[2].partition("```")[0] for name in ("example", "tables")
+)
 BASES: dict[Entity, dict[str, Any]] = {
     Entity.CUSTOMERS: {"CustomerId": "id", "GdprOptin": {"constant": True}},
     Entity.ORDERS: {"OrderId": "id", "CustomerId": {"constant": "5"}, "Currency": {"constant": "EUR"}},
@@ -147,3 +150,21 @@ def test_the_readme_s_mistakes_are_those_of_its_mapping() -> None:
     assert read(wrong) == [
         line.removeprefix("MAPPING_FILE: ") for line in README.splitlines() if line.startswith("MAPPING_FILE: line")
     ]
+
+
+def test_the_readme_s_mapping_of_several_tables_names_their_topics() -> None:
+    """It is valid as it stands there, and its tables' topics are the siblings of those that the settings name."""
+    settings = load(
+        {
+            "REPLENIT_TENANT_ID": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "REPLENIT_API_KEY": "c2VjcmV0",
+            "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+            "TOPIC_ORDERS": "shop.public.orders",
+            "TOPIC_PRODUCTS": "shop.public.products",
+            "MAPPING": TABLES,
+        }
+    )
+    assert settings.topics == {
+        Entity.ORDERS: ("shop.public.orders", "shop.public.order_items"),
+        Entity.PRODUCTS: tuple(f"shop.public.{table}" for table in ("products", "product_texts", "variants", "stock")),
+    }
