@@ -126,6 +126,18 @@ def test_tables_that_are_not_those_of_the_format_are_set_aside(tmp_path: Path) -
     assert fate is Fate.CORRUPT
 
 
+def test_values_of_the_wrong_type_are_found_at_the_start(tmp_path: Path) -> None:
+    """The file is checked as a whole: what nothing has asked for yet is wrong, too."""
+    database = open_database(tmp_path, LAYOUT, MEANING).database
+    database.run("PRAGMA ignore_check_constraints = ON")
+    database.run("INSERT INTO rows VALUES (1, 'A', '1', 'a text', NULL)")
+    database.commit()
+    database.close()
+    store, fate, *_ = open_store(tmp_path, MEANING)
+    store.close()
+    assert fate is Fate.CORRUPT
+
+
 @pytest.mark.parametrize("left", ["nothing", "an empty file", "an empty file and a log", "a log"])
 def test_a_making_that_was_interrupted_begins_again(tmp_path: Path, left: str) -> None:
     """What a kill leaves of the making or the setting aside of a file is no reason to complain, nor is it read."""

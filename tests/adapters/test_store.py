@@ -34,6 +34,7 @@ keys = st.sampled_from(KEYS)
 parents = st.sampled_from(KEYS[1:])
 sources = st.sampled_from(SOURCES)
 entities = st.sampled_from((Entity.ORDERS, Entity.CUSTOMERS))
+who = st.sampled_from(((Entity.ORDERS, "9"), (Entity.ORDERS, "10"), (Entity.CUSTOMERS, "9")))
 partitions = st.sampled_from(PARTITIONS)
 positions = st.none() | st.tuples(st.integers(0, 2**64), st.text(max_size=3))
 rows = st.builds(StoredRow, keys, st.binary(max_size=20), positions)
@@ -112,8 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.model.families[entity, parent] = family
 
     @rule(
-        entity=entities,
-        parent=parents,
+        key=who,
         newest=records,
         skipped=st.integers(0, 2),
         snapshot=st.booleans(),
@@ -121,8 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def read(
         self,
-        entity: Entity,
-        parent: str,
+        key: tuple[Entity, str],
         *,
         newest: Record,
         skipped: int,
@@ -133,12 +132,12 @@ class StoreMachine(RuleBasedStateMachine):
         partition = Partition(newest.topic, newest.partition)
         offset = self.model.progress.get(partition, 0) + skipped
         newest = replace(newest, offset=offset)
-        version = self.store.touch(entity, parent, newest, snapshot=snapshot, committed_ms=committed_ms)
+        version = self.store.touch(*key, newest, snapshot=snapshot, committed_ms=committed_ms)
         self.store.advance(partition, offset + 1)
         self.model.progress[partition] = offset + 1
-        known = self.model.dirty.get((entity, parent))
+        known = self.model.dirty.get(key)
         if known is None:
-            self.model.dirty[entity, parent] = Dirty([(version, partition, offset)], newest, snapshot, committed_ms)
+            self.model.dirty[key] = Dirty([(version, partition, offset)], newest, snapshot, committed_ms)
             return
         assert version > known.version
         known.events.append((version, partition, offset))
@@ -146,36 +145,34 @@ class StoreMachine(RuleBasedStateMachine):
         known.snapshot = known.snapshot and snapshot
         known.committed_ms = committed_ms if known.committed_ms is None else known.committed_ms
 
-    @rule(entity=entities, parent=parents)
-    def take(self, entity: Entity, parent: str) -> None:
-        known = self.model.dirty.get((entity, parent))
-        assert self.store.take(entity, parent) == (None if known is None else known.version)
+    @rule(key=who)
+    def take(self, key: tuple[Entity, str]) -> None:
+        known = self.model.dirty.get(key)
+        assert self.store.take(*key) == (None if known is None else known.version)
         if known is not None:
             known.taken = known.version
 
-    @rule(entity=entities, parent=parents, back=st.integers(0, 2))
-    def settle(self, entity: Entity, parent: str, back: int) -> None:
+    @rule(key=who, back=st.integers(0, 2))
+    def settle(self, key: tuple[Entity, str], back: int) -> None:
         """Settle one of the last three versions, often one that is not the newest."""
-        known = self.model.dirty.get((entity, parent))
+        known = self.model.dirty.get(key)
         if known is None:
-            assert self.store.settle(entity, parent, 1)
-            return
-        version = known.events[-1 - min(back, len(known.events) - 1)][0]
-        self.settle_version(entity, parent, known, version)
+            assert self.store.settle(*key, 1)
+        else:
+            self.settle_version(key, known, known.events[-1 - min(back, len(known.events) - 1)][0])
 
     @precondition(lambda self: any(one.taken for one in self.model.dirty.values()))
     @rule(data=st.data())
     def settle_what_was_taken(self, data: st.DataObject) -> None:
-        taken = [key for key, one in self.model.dirty.items() if one.taken]
-        entity, parent = data.draw(st.sampled_from(taken))
-        known = self.model.dirty[entity, parent]
+        key = data.draw(st.sampled_from([key for key, one in self.model.dirty.items() if one.taken]))
+        known = self.model.dirty[key]
         assert known.taken is not None
-        self.settle_version(entity, parent, known, known.taken)
+        self.settle_version(key, known, known.taken)
 
-    def settle_version(self, entity: Entity, parent: str, known: Dirty, version: int) -> None:
-        assert self.store.settle(entity, parent, version) == (version == known.version)
+    def settle_version(self, key: tuple[Entity, str], known: Dirty, version: int) -> None:
+        assert self.store.settle(*key, version) == (version == known.version)
         if version == known.version:
-            del self.model.dirty[entity, parent]
+            del self.model.dirty[key]
         elif version == known.taken:
             known.events = [event for event in known.events if event[0] > version]
             known.taken = None
@@ -266,16 +263,68 @@ def test_items_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     store.close()
 
 
+def touch(store: Store, *offsets: int) -> int:
+    """Events of one family; returns its version."""
+    return [
+        store.touch(Entity.ORDERS, "1", record(ORDERS, offset), snapshot=False, committed_ms=None) for offset in offsets
+    ][-1]
+
+
+def take(store: Store) -> int:
+    version = store.take(Entity.ORDERS, "1")
+    assert version is not None
+    return version
+
+
 def test_a_family_that_is_never_at_rest_does_not_hold_commits_back(tmp_path: Path) -> None:
     """A hot row is touched during each of its sendings: what was sent and acknowledged is settled all the same."""
     store = open_store(tmp_path, MEANING).store
-    store.touch(Entity.PRODUCTS, "1", record(ORDERS, 0), snapshot=False, committed_ms=None)
-    for offset in range(1, 10):
-        version = store.take(Entity.PRODUCTS, "1")
-        assert version is not None
-        store.touch(Entity.PRODUCTS, "1", record(ORDERS, offset), snapshot=False, committed_ms=None)
-        assert not store.settle(Entity.PRODUCTS, "1", version)
+    touch(store, 0)
+    for offset in range(10, 100, 10):
+        version = take(store)
+        touch(store, offset, offset + 1, offset + 2)
+        assert not store.settle(Entity.ORDERS, "1", version)
         assert store.floor(ORDERS) == offset
+    store.close()
+
+
+def test_a_sending_that_fails_settles_nothing(tmp_path: Path) -> None:
+    """Taken anew, it covers what came in the meantime too; its first offset is held until one succeeds."""
+    store = open_store(tmp_path, MEANING).store
+    touch(store, 3)
+    failed = take(store)
+    touch(store, 5)
+    version = take(store)
+    touch(store, 8)
+    assert not store.settle(Entity.ORDERS, "1", failed)
+    assert store.floor(ORDERS) == 3
+    assert not store.settle(Entity.ORDERS, "1", version)
+    assert store.floor(ORDERS) == 8
+    store.close()
+
+
+def test_a_topic_that_is_read_anew_during_a_sending(tmp_path: Path) -> None:
+    """Its offsets begin again: neither what waits nor what came during the sending holds commits beyond the start."""
+    store = open_store(tmp_path, MEANING).store
+    touch(store, 500)
+    version = take(store)
+    touch(store, 501)
+    store.rewind(ORDERS, 7)
+    assert store.floor(ORDERS) == 7
+    assert not store.settle(Entity.ORDERS, "1", version)
+    assert store.floor(ORDERS) == 7
+    assert store.progress() == {ORDERS: 7}
+    store.close()
+
+
+def test_versions_grow_over_a_restart(tmp_path: Path) -> None:
+    """A version of before is never given again, or an old state's success would settle a newer one."""
+    store = open_store(tmp_path, MEANING).store
+    before = touch(store, 1, 2, 3, 4)
+    store.commit()
+    store.close()
+    store = open_store(tmp_path, MEANING).store
+    assert touch(store, 5) > before
     store.close()
 
 
