@@ -123,6 +123,7 @@ class Shop:
         for table in TABLES.values():
             world.log |= {Partition(table.topic, number): [] for number in range(PARTITIONS)}
         world.low = dict.fromkeys(world.log, 0)
+        self.log = world.log
 
     @property
     def mapping(self) -> str:

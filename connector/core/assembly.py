@@ -105,7 +105,7 @@ class Assembly:
             identifier = self._identify(document)
             if not identifier:
                 return Remove() if there else Keep(NO_IDENTIFIER)
-            if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), there)) is not None:
+            if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), family)) is not None:
                 return verdict
             notes = Notes()
             if self._child is not None:
@@ -182,10 +182,18 @@ class Assembly:
             parts.append({**shared, **part})
         return merge(parts, notes) if self._entity is Entity.ORDERS else parts
 
-    def _judge_consent(self, identifier: str, given: bool | None, there: There) -> Judged | None:  # noqa: FBT001 (a field)
-        """None: the customer may be sent."""
+    def _judge_consent(
+        self,
+        identifier: str,
+        given: bool | None,  # noqa: FBT001 (a field)
+        family: Family | None,
+    ) -> Judged | None:
+        """None: the customer may be sent. An id by which nothing is there is told to nobody without consent."""
         if self._policy == "forward" or given or (given is None and self._policy == "assume"):
             return None
+        there = There.NOTHING if family is None else family.there
+        if family is not None and there and family.id != identifier:
+            return Remove()
         if there is There.DOCUMENT:
             return Send(identifier, {self._id_field: identifier, consent.FIELD: False}, retracts=True)
         return Keep(consent.UNKNOWN if given is None else consent.NO_CONSENT)

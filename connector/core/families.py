@@ -235,7 +235,7 @@ class Families:
             case Remove():
                 assert family is not None
                 gone = self._retire(parent, out, touched, {family.id, *family.retired} - {""}, now)
-                left = family._replace(id="", retired=gone) if gone else None
+                left = family._replace(id="", there=There.NOTHING, retired=gone) if gone else None
                 self._store.keep_family(self.entity, parent, left)
                 self._take_back(parent, out, touched, now)
                 return Told("removed", record, parent=parent)
@@ -376,8 +376,9 @@ class Families:
         family = self._store.family(self.entity, parent)
         if family is not None:
             retired = family.retired - {identifier}
-            named = "" if family.id == identifier else family.id
-            left = family._replace(id=named, retired=retired) if named or retired else None
+            left: Family | None = family._replace(retired=retired)
+            if family.id in ("", identifier):
+                left = Family("", held=family.held, retired=retired) if retired else None
             self._store.keep_family(self.entity, parent, left)
 
     def item_deleted(self, entry: Entry, item: ItemKey) -> None:
