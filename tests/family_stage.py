@@ -13,6 +13,7 @@ from connector.core.assembly import Assembly
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, Partition
 from connector.core.families import Families, Told
+from connector.core.family_rows import FamilyRows
 from connector.core.family_tables import Reader, members
 from connector.core.gate import Gate
 from connector.core.intake import Intake, Taken
@@ -58,16 +59,10 @@ class Stage:
         root = Reader(tables[0], nulls=False, convert=mapping.convert)
         readers = [root, *(Reader(table, nulls=False) for table in tables[1:])]
         second = SecondSendings(900.0)
+        assembly = Assembly(self.entity, spec, readers, Options(), store)
+        rows = FamilyRows(self.entity, readers, assembly, store, suppress=True)
         self.families = Families(
-            self.entity,
-            readers,
-            Assembly(self.entity, spec, readers, Options(), store),
-            store,
-            self.pending,
-            self.suspensions,
-            second,
-            suppress=True,
-            removals=removals,
+            self.entity, rows, assembly, store, self.pending, self.suspensions, second, removals=removals
         )
         self.pending.origins[self.entity] = self.families
         for partition in self._log:
@@ -75,10 +70,10 @@ class Stage:
             self.gate.assign(partition, self.now)
             self.gate.know(partition, 0, None, 0.0)
             self.gate.read(partition, 0)
-        self._intake = Intake(
+        self.intake = Intake(
             Wire(None),
             {self.entity: mapping},
-            {topic: self.entity for topic in self.families.topics},
+            {topic: self.entity for topic in self.families.rows.topics},
             self.pending,
             self.gate,
             partition_count=lambda _: 2,
@@ -89,7 +84,7 @@ class Stage:
 
     def read(self, *tables: str) -> list[Taken]:
         """Take in what was not read yet of these tables, or of all that the entity has, in the order of the log."""
-        topics = {TABLES[name].topic for name in tables} or set(self.families.topics)
+        topics = {TABLES[name].topic for name in tables} or set(self.families.rows.topics)
         records = [
             record
             for partition, log in self._log.items()
@@ -99,7 +94,7 @@ class Stage:
         taken = []
         for record in sorted(records, key=lambda record: record.timestamp_ms or 0):
             partition = Partition(record.topic, record.partition)
-            taken.append(self._intake.take(record, partition, self.now))
+            taken.append(self.intake.take(record, partition, self.now))
             self._read[partition] = record.offset + 1
         return taken
 

@@ -255,8 +255,8 @@ class FamilyRows:
 
 
 def _same(old: StoredRow, read: Read) -> bool:
-    """Whether what is kept of the row says the same."""
-    return bool(old.body) and old.parent == read.parent and Body.decode(old.body) == read.body
+    """Whether what is kept of the row says the same. What can't be read is a dead letter each time that it comes."""
+    return read.reject is None and bool(old.body) and old.parent == read.parent and Body.decode(old.body) == read.body
 
 
 def _older(event: ChangeEvent, partition: Partition, old: StoredRow) -> bool:

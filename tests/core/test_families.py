@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from family_shop import Dialect
+from family_shop import BAD, Dialect
 from family_stage import Stage
 
-from connector.core.events import Entity
+from connector.core.events import Entity, Partition
 
 
 def _customer(stage: Stage, number: int = 1, code: str = "a", *, given: bool = True) -> None:
@@ -61,3 +61,18 @@ def test_a_customer_who_was_removed_under_his_old_id_is_not_retracted_meanwhile(
     stage.turn(6.0)
     stage.shop.update("customers", (1,), tag="1:2")
     assert stage.settle() == ["delete a"]
+
+
+# Rows that can't be read
+
+
+def test_a_row_that_cannot_be_read_is_refused_each_time_that_it_comes() -> None:
+    """Read again before its dead letter was confirmed, or once its doubt is over, it is no unchanged row."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage)
+    stage.shop.update("order_items", (10,), quantity=BAD)
+    taken = stage.read()
+    assert [each.outcome for each in taken if each.reject is not None] == ["dead_letter"]
+    [bad] = [record for log in stage.shop.log.values() for record in log if BAD.encode() in (record.value or b"")]
+    again = stage.intake.take_again(bad, Partition(bad.topic, bad.partition), stage.now, set())
+    assert again.reject is not None
