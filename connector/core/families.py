@@ -7,6 +7,7 @@ Replenit may hold is written down before a request leaves, so that what vanishes
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,12 +18,12 @@ from connector.core.assembly import INCOMPLETE, Keep, Remove, Send
 from connector.core.entries import Lane
 from connector.core.events import Partition, Reject
 from connector.core.halts import SuspendReason
-from connector.core.rejections import Window, cause
+from connector.core.rejections import LONGEST_DOUBT, Window, cause
 from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
 from connector.core.stored import Family, There
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from connector.core.assembly import Assembly, Judged
     from connector.core.entries import Entry
@@ -106,7 +107,9 @@ class Families:
         self._refused: dict[str, None] = {}
         self._window = Window()
         self._suspended = False
+        self._more = self._found = True  # families on disk may wait for nothing here; some were found, or may have come
         self._after = 0
+        self._parked_since = 0.0
         self._put_off = (0, 0.0)
 
     # What comes in
@@ -136,6 +139,8 @@ class Families:
         elif len(self._hot) < _MOST_HOT:
             self._hot[parent] = (now, now)
             heappush(self._due, (now + QUIET, parent))
+        else:
+            self._look_for_more()
 
     # What goes out
 
@@ -149,17 +154,29 @@ class Families:
         if suspended:
             return []
         told = []
-        for parent in self._next(now):
+        for parent in (due := deque(self._next(now))).copy():
+            due.popleft()
             told += self._assemble(parent, now)
             if self._window.broken:
-                self._suspensions.begin(lane, SuspendReason.UNMAPPABLE, now, self._window.cause())
-                self._drop_parked()
-                self._suspended = True
+                self._suspend(lane, now, due)
                 break
         if self._parked and not self._window.doubtful:
             told += [each for each, _ in self._parked]
             self._parked.clear()
+        elif self._parked and now - self._parked_since >= LONGEST_DOUBT:
+            self._suspend(lane, now, ())
         return told
+
+    def _suspend(self, lane: Lane, now: float, due: Iterable[str]) -> None:
+        """Refusals are a setting's fault: those that are in doubt, and those that were `due`, come again."""
+        self._suspensions.begin(lane, SuspendReason.UNMAPPABLE, now, self._window.cause())
+        self._suspended = True
+        for parent in due:
+            self._cool(parent)
+        for told, _ in self._parked:
+            self._out.pop(told.parent, None)
+        self._parked.clear()
+        self._look_for_more()
 
     def _next(self, now: float) -> list[str]:
         """The families that are due: those that have been quiet, and those that were touched before there was room."""
@@ -175,17 +192,25 @@ class Families:
                 heappush(self._due, (when, parent))
             else:
                 chosen[parent] = None
-        left = self._store.dirty(self.entity) - len(self._hot) - len(self._out) - len(self._parked)
-        if left > 0 and len(chosen) < room:
-            latest, until = self._put_off
-            after = self._after if now >= until else max(self._after, latest)
-            found = self._store.touched(self.entity, after, room)
-            self._after = found[-1].ordinal if found else 0
-            parked = {told.parent for told, _ in self._parked}
-            for touched in found:
-                if not (touched.parent in self._hot or touched.parent in self._out or touched.parent in parked):
-                    chosen[touched.parent] = None
+        if self._more and len(chosen) < room:
+            chosen |= self._look(room, now)
         return list(chosen)
+
+    def _look(self, room: int, now: float) -> dict[str, None]:
+        """The next families on disk that are touched and wait for nothing here, until a look at all finds none."""
+        latest, until = self._put_off
+        put_off = now < until
+        found = self._store.touched(self.entity, max(self._after, latest) if put_off else self._after, room)
+        chosen = {each.parent: None for each in found if not (each.parent in self._hot or each.parent in self._out)}
+        self._found = self._found or bool(chosen) or put_off
+        self._after = found[-1].ordinal if found else 0
+        if not found:
+            self._more, self._found = self._found, False
+        return chosen
+
+    def _look_for_more(self) -> None:
+        """Families on disk may be touched that wait for nothing here."""
+        self._more = self._found = True
 
     def _assemble(self, parent: str, now: float) -> list[Told]:
         touched = self._store.one_touched(self.entity, parent)
@@ -211,7 +236,7 @@ class Families:
         out = self._out.get(parent)
         if out is not None and out.version == version and not out.keys and told.reject is None:
             self._settle(parent, version)
-        return [] if told.reject is not None and self._in_doubt(told) else [told]
+        return [] if told.reject is not None and self._in_doubt(told, now) else [told]
 
     def _cool(self, parent: str) -> None:
         self._hot.pop(parent, None)
@@ -327,7 +352,7 @@ class Families:
         if self._pending.idle(key):
             out.keys.discard(key)
 
-    def _in_doubt(self, told: Told) -> bool:
+    def _in_doubt(self, told: Told, now: float) -> bool:
         """Whether the refusal is kept in doubt, and its family touched; a dead letter else."""
         assert told.reject is not None
         self._window.refuse(cause(told.reject))
@@ -336,15 +361,9 @@ class Families:
             del self._refused[next(iter(self._refused))]
         if not self._window.doubtful:
             return False
+        self._parked_since = self._parked_since if self._parked else now
         self._parked.append((told, told.reject))
         return True
-
-    def _drop_parked(self) -> None:
-        """They stay touched, and come again."""
-        for told, _ in self._parked:
-            self._out.pop(told.parent, None)
-        self._parked.clear()
-        self._after = 0
 
     # What comes back
 
@@ -420,7 +439,7 @@ class Families:
         self._emptied.clear()
         self._out.clear()
         self._parked.clear()
-        self._after = 0
+        self._look_for_more()
         self._pending.drop_waiting(self.entity)
 
 

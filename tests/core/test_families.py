@@ -6,7 +6,10 @@ import pytest
 from family_shop import BAD, Dialect
 from family_stage import Stage
 
+from connector.core.entries import Lane
 from connector.core.events import Entity, Partition
+from connector.core.halts import SuspendReason
+from connector.core.rejections import LONGEST_DOUBT
 
 
 def _customer(stage: Stage, number: int = 1, code: str = "a", *, given: bool = True) -> None:
@@ -76,3 +79,63 @@ def test_a_row_that_cannot_be_read_is_refused_each_time_that_it_comes() -> None:
     [bad] = [record for log in stage.shop.log.values() for record in log if BAD.encode() in (record.value or b"")]
     again = stage.intake.take_again(bad, Partition(bad.topic, bad.partition), stage.now, set())
     assert again.reject is not None
+
+
+def _refusable(stage: Stage, numbers: range) -> None:
+    """Orders that the API would refuse, and that can be read."""
+    for number in numbers:
+        _order(stage, number, f"o{number}")
+        stage.shop.update("orders", (number,), currency="eu")
+
+
+def test_what_was_due_when_refusals_suspended_the_lane_comes_again() -> None:
+    """Families that the turn did not come to are assembled once the suspension ends."""
+    stage = Stage(Entity.ORDERS)
+    _refusable(stage, range(1, 60))
+    _order(stage, 99, "good")
+    stage.read()
+    stage.turn()
+    lane = Lane.ORDERS
+    assert stage.suspensions.get(lane, SuspendReason.UNMAPPABLE) is not None
+    stage.shop.update("orders", (99,), tag="c2")
+    stage.read()
+    stage.suspensions.end(lane, SuspendReason.UNMAPPABLE)
+    for _ in range(4):
+        stage.turn()
+        stage.suspensions.end(lane, SuspendReason.UNMAPPABLE)
+    stage.fly()
+    assert stage.sent == ["post good with x"]
+
+
+def test_refusals_that_nothing_follows_do_not_wait_for_ever() -> None:
+    """A quiet shop's refusals are in doubt for a while only: then its lane is suspended, which is told."""
+    stage = Stage(Entity.ORDERS)
+    for number in range(100, 130):
+        _order(stage, number, f"good{number}")
+    stage.settle()
+    _refusable(stage, range(1, 21))
+    stage.read()
+    dead = [told for told in stage.turn() if told.reject is not None]
+    assert len(dead) == 19
+    assert stage.turn(LONGEST_DOUBT / 2) == []
+    stage.turn(LONGEST_DOUBT / 2 + 1)
+    assert stage.suspensions.get(Lane.ORDERS, SuspendReason.UNMAPPABLE) is not None
+    stage.suspensions.end(Lane.ORDERS, SuspendReason.UNMAPPABLE)
+    assert [told.reject is not None for _ in range(3) for told in stage.turn()] == [True]
+
+
+def test_a_hot_family_hides_none_that_waits_on_disk() -> None:
+    """A family that waits for an earlier process's requests is sent then, although another is touched all the time."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage, 1, "left")
+    stage.read()
+    stage.commit()
+    stage.crash()
+    stage.families.put_off(stage.now + 6)
+    _order(stage, 2, "hot")
+    for version in range(40):
+        stage.shop.update("orders", (2,), tag=f"c{version}")
+        stage.read()
+        stage.turn(0.4)
+        stage.fly()
+    assert "post left with x" in stage.sent
