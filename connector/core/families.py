@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from connector.core.assembly import INCOMPLETE, Keep, Remove, Send
 from connector.core.entries import Lane
-from connector.core.events import Partition, Reject
+from connector.core.events import Entity, Partition, Reject
 from connector.core.halts import SuspendReason
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
 from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from connector.core.assembly import Assembly, Judged
     from connector.core.entries import Entry
-    from connector.core.events import ChangeEvent, Entity, Record
+    from connector.core.events import ChangeEvent, Record
     from connector.core.family_rows import FamilyRows
     from connector.core.intake import Taken
     from connector.core.pending import Pending
@@ -101,6 +101,7 @@ class Families:
         self._most = most
         self._hot: dict[str, tuple[float, float]] = {}  # a touched family → when first, and when last
         self._due: list[tuple[float, str]] = []
+        self._urgent: dict[str, None] = {}  # whose document waits, and must not go out
         self._emptied: dict[str, float] = {}  # a family whose last item has gone → when it is deleted
         self._out: dict[str, _Out] = {}
         self._parked: list[tuple[Told, Reject]] = []
@@ -125,7 +126,14 @@ class Families:
         change = self.rows.take(event, partition, newer, self._refused.keys(), passed=passed)
         for parent in change.families:
             self._touch(parent, event, now)
+            if self.entity is Entity.CUSTOMERS and parent in self._out and not self._may_be_sent(parent):
+                self._urgent[parent] = None
         return change.taken
+
+    def _may_be_sent(self, parent: str) -> bool:
+        """Whether the family's document may go out as it is now."""
+        judged = self._assembly.judge(parent, self._store.family(self.entity, parent))
+        return isinstance(judged, Send) and not judged.retracts
 
     def _touch(self, parent: str, event: ChangeEvent, now: float) -> None:
         committed_ms = None if event.snapshot else event.committed_ms
@@ -181,7 +189,7 @@ class Families:
     def _next(self, now: float) -> list[str]:
         """The families that are due: those that have been quiet, and those that were touched before there was room."""
         room = min(self._most - self._pending.entries(self.entity), _AT_ONCE)
-        chosen: dict[str, None] = {}
+        chosen, self._urgent = self._urgent, {}
         while self._due and self._due[0][0] <= now and len(chosen) < room:
             _, parent = heappop(self._due)
             times = self._hot.get(parent)
@@ -436,6 +444,7 @@ class Families:
         """Some of the partitions are another process's: what is touched stays so, and waits for all of them."""
         self._hot.clear()
         self._due.clear()
+        self._urgent.clear()
         self._emptied.clear()
         self._out.clear()
         self._parked.clear()

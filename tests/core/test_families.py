@@ -66,6 +66,21 @@ def test_a_customer_who_was_removed_under_his_old_id_is_not_retracted_meanwhile(
     assert stage.settle() == ["delete a"]
 
 
+def test_what_waits_of_a_customer_does_not_go_out_once_it_is_known_that_he_takes_consent_back() -> None:
+    """A family is left to settle for a moment before it is assembled; that is no reason to send him meanwhile."""
+    stage = Stage(Entity.CUSTOMERS)
+    _customer(stage)
+    stage.read()
+    stage.turn()
+    stage.shop.update("consents", (1,), given=False)
+    stage.read()
+    stage.turn(0.0)
+    assert stage.fly() == []
+    stage.shop.update("consents", (1,), given=True)
+    stage.shop.update("customers", (1,), tag="1:2")
+    assert stage.settle() == ["post a"]
+
+
 # Rows that can't be read
 
 
