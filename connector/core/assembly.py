@@ -118,6 +118,10 @@ class Assembly:
             return Remove(emptied=True) if there else Keep(WITHHELD[self._entity])
         return self._checked(identifier, document, untold, notes)
 
+    def may_send(self, root: Body) -> bool:
+        """Whether the root row alone does not forbid it, by a consent that was not given."""
+        return self._policy == "forward" or root.fields.get(consent.FIELD) is not False
+
     def id_of(self, root: Body) -> str:
         """The id of the document of a root row."""
         return self._identify(dict(root.fields))

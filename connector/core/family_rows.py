@@ -231,8 +231,8 @@ class FamilyRows:
         if reader is self._root:
             known = self._store.family(self._entity, read.key)
             if read.body is not None and not read.body.bad:
-                family = (known or Family(""))._replace(id=self._assembly.id_of(read.body), there=There.DOCUMENT)
-                self._store.keep_family(self._entity, read.key, family)
+                if known is not None or self._assembly.may_send(read.body):
+                    self._recall_root(read.key, read.body, known or Family(""), settled=settled)
             elif settled and read.body is None:
                 self._store.keep_family(self._entity, read.key, None)
         elif reader is self._child:
@@ -241,6 +241,15 @@ class FamilyRows:
                 self._hold(old.parent, Body.decode(old.body), there=False)
             if read.parent is not None and read.body is not None:
                 self._hold(read.parent, read.body, there=True)
+
+    def _recall_root(self, key: str, body: Body, known: Family, *, settled: bool) -> None:
+        """As `_recall`, of a root row; its document's items are in it, unless they are rows of another table."""
+        held = known.held
+        if self._child is None:
+            keys = self._assembly.keys_of(body.fields)
+            held = keys if settled else held | keys
+        family = known._replace(id=self._assembly.id_of(body), there=There.DOCUMENT, held=held)
+        self._store.keep_family(self._entity, key, family)
 
     def _hold(self, parent: str, body: Body, *, there: bool) -> None:
         """Note that an item may be at Replenit, or is not."""
