@@ -69,6 +69,8 @@ class Keeping:
             return bounds.low
         start = bounds.low if known is None else known
         lacking = bounds.low > 0 if known is None else known < bounds.low
+        if known is None and committed is not None:
+            families.rows.refill(partition, committed)
         if committed is not None and start < committed:
             if lacking and not self._kafka.compacted(partition.topic):
                 raise ConfigurationError([_cannot_refill(partition)])

@@ -204,6 +204,21 @@ def test_a_lost_disk_is_known_to_be_lost_until_it_is_filled(turns: int) -> None:
     assert shop.world.server.broken == []
 
 
+def test_what_was_sent_before_anything_was_settled_is_known_after_a_lost_disk() -> None:
+    """A process that is killed after its first request has committed where it began: something may have been sent."""
+    shop = Shop()
+    shop.order("A", 1)
+    shop.item(1, "A", 2)
+    shop.item(2, "A", 3)
+    while not shop.items:
+        shop.turn()
+    assert {commit.offset for commit in shop.world.committed.values()} == {0}
+    shop.tell("items", 2, 10)
+    shop.lose_disk()
+    shop.settle()
+    assert shop.items == {"A": ["S-1"]}
+
+
 def test_items_in_a_column_are_known_after_a_lost_disk() -> None:
     """What a kept list held when it was sent is deleted once it has vanished, though the store is a new one."""
     shop = Shop()

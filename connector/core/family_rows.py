@@ -97,9 +97,9 @@ class FamilyRows:
         families = self._change(reader, event, partition, read, old, refused)
         if families is None:
             return Change(Taken("unchanged", op, id=row))
-        below = self._settled_below.get(partition, 0)
-        settled = event.record.offset < below
-        if below and not passed:
+        below = self._settled_below.get(partition)
+        settled = below is not None and event.record.offset < below
+        if below is not None and not passed:
             self._recall(reader, read, old, settled=settled)
         if read.reject is not None:
             taken = Taken("dead_letter", op, read.reject)
