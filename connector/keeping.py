@@ -69,12 +69,12 @@ class Keeping:
             return bounds.low
         start = bounds.low if known is None else known
         lacking = bounds.low > 0 if known is None else known < bounds.low
-        if known is None and committed is not None:
-            families.rows.refill(partition, committed)
-        if committed is not None and start < committed:
-            if lacking and not self._kafka.compacted(partition.topic):
-                raise ConfigurationError([_cannot_refill(partition)])
-            families.rows.refill(partition, committed)
+        if committed is None or (known is not None and start >= committed):
+            return max(start, bounds.low)
+        if lacking and not self._kafka.compacted(partition.topic):
+            raise ConfigurationError([_cannot_refill(partition)])
+        families.rows.refill(partition, committed)
+        if start < committed:
             _LOG.warning(
                 "store_refilled",
                 f"{partition} is read again from offset {max(start, bounds.low)}: the store in STATE_DIR does not hold "

@@ -33,7 +33,12 @@ class Stage:
     """One entity's families over a store in memory. `sent`: what went out, in its order, as `say` tells it."""
 
     def __init__(
-        self, entity: Entity, dialect: Dialect = Dialect.FULL, *, removals: bool = True, store: MemoryStore | None = None
+        self,
+        entity: Entity,
+        dialect: Dialect = Dialect.FULL,
+        *,
+        removals: bool = True,
+        store: MemoryStore | None = None,
     ) -> None:
         self.now = 1000.0
         self.entity = entity
@@ -73,7 +78,7 @@ class Stage:
         self.intake = Intake(
             Wire(None),
             {self.entity: mapping},
-            {topic: self.entity for topic in self.families.rows.topics},
+            dict.fromkeys(self.families.rows.topics, self.entity),
             self.pending,
             self.gate,
             partition_count=lambda _: 2,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from family_shop import BAD, Dialect
+from family_shop import BAD
 from family_stage import Stage
 
 from connector.core.entries import Lane
