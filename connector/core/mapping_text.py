@@ -141,7 +141,7 @@ def _problem(detail: ErrorDetails, whole: object) -> str:
 def _expected(kind: str, path: Path) -> str:
     if "scale" in path:
         return "an integer, or `text`"
-    if kind == "model_type" and path[-1:] == (_field(path),) and "row" not in _names_at(path):
+    if kind == "model_type" and path[-2:] == ("fields", _field(path)) and "row" not in _names_at(path):
         return "a column's name, or names with values, indented below it"
     return _EXPECTED.get(kind.partition("_")[0], "another value")
 

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 
 def _steps(text: object) -> object:
-    """`a.b[0]`-like paths as `a.b.0`: the names on the way, from a text or a list."""
-    return tuple(text.split(".")) if isinstance(text, str) else tuple(text) if isinstance(text, list) else text
+    """The names and indexes on the way, from a text or a list."""
+    if isinstance(text, str):
+        if "[" in text or text.startswith("$"):
+            raise ValueError("is no path; expected names and indexes joined by dots, such as lines.0.price")
+        return tuple(text.split("."))
+    return tuple(text) if isinstance(text, list) else text
 
 
 def _zone(name: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 256 * 1024
 _DEEPEST = 50
+_MOST_DIGITS = 1000
 _PREFIX = "tag:yaml.org,2002:"
 _NO_CHARACTER = "holds an escape that stands for no character; remove it"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -188,8 +189,7 @@ def _scalar(node: yaml.Node) -> object:
 
 
 def _integer(text: str) -> object:
-    """More digits than Python reads are left as they are: no field holds them."""
-    try:
-        return int(text, 0 if text.startswith(("0o", "0x")) else 10)
-    except ValueError:
+    """More digits than Python reads or prints are left as they are: no field holds them."""
+    if len(text) > _MOST_DIGITS:
         return text
+    return int(text, 0 if text.startswith(("0o", "0x")) else 10)

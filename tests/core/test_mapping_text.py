@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 RICH = Path(__file__).parents[1] / "rich_mapping.yaml"
 FILES = [DEFAULT_MAPPING, RICH]
-SECTIONS = [section for file in FILES for section in sections(file.read_text(encoding="utf-8"))]
+EXAMPLES = sorted((Path(__file__).parents[2] / "deploy" / "examples").glob("*.yaml"))
+ALIKE = sections(DEFAULT_MAPPING.read_text(encoding="utf-8"))
+"""Nearly all of their fields are fed in one way: there some of them stand for all."""
+SECTIONS = [*ALIKE, *sections(RICH.read_text(encoding="utf-8"))]
 
 ORDERS = """\
 version: 1
@@ -41,7 +44,9 @@ orders:
     Currency: currency
 """
 MESSAGE = re.compile(r"line [1-9][0-9]*, column [1-9][0-9]*: \S.*")
-REMEDY = re.compile(r"expected|did you mean|leave|add|remove|required|one of|indent|write out|keep one|close|correct")
+REMEDY = re.compile(
+    r"expected|did you mean|leave|add|remove|required|one of|indent|write out|keep one|close|correct|declare"
+)
 FOREIGN = re.compile(
     r"pydantic|Input should|Field required|validation|Traceback|Error|<class|\bdict|\btuple|\bNone\b|\bTrue\b|\bFalse\b"
     r"|\bstr\b|\bint\b|\bbool\b|\bfloat\b|Extra inputs|Value error|<block|another value|block mapping|expected one of $"
@@ -168,6 +173,13 @@ def mistakes(text: str) -> list[str]:
             (
                 "line 7, column 5: orders.fields.TotalRevenue has a scale beside path, but a number within JSON "
                 "has none; leave scale out"
+            ),
+        ),
+        (
+            ORDERS + "    TotalRevenue: { column: doc, path: 'lines[0].price' }\n",
+            (
+                "line 7, column 34: orders.fields.TotalRevenue.path is no path; expected names and indexes joined by "
+                "dots, such as lines.0.price"
             ),
         ),
         (
@@ -462,7 +474,8 @@ def judged(text: str) -> dict[Entity, Spec]:
 def test_each_mutation_is_accepted_and_works_or_is_told(section: str, mutate: Mutate) -> None:
     """A line less, a name or a value of another kind: never a stack trace, never somebody else's words."""
     refused = 0
-    for text in mutate(section):
+    step = 4 if mutate is values_retyped and section in ALIKE else 1
+    for text in islice(mutate(section), 0, None, step):
         specs = judged(text)
         refused += not specs
         for entity, spec in specs.items():
@@ -470,11 +483,25 @@ def test_each_mutation_is_accepted_and_works_or_is_told(section: str, mutate: Mu
     assert refused
 
 
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+@pytest.mark.parametrize("mutate", [lines_dropped, keys_renamed])
+def test_worked_mappings_too_are_accepted_or_told(file: Path, mutate: Mutate) -> None:
+    """With their child and side tables; as they stand, the schema finds nothing in them."""
+    text = file.read_text(encoding="utf-8")
+    content = yaml_text.parse(text)
+    assert isinstance(content, yaml_text.Content)
+    assert VALIDATOR.is_valid(content.value)
+    assert judged(text)
+    step = 1 if mutate is lines_dropped else 3
+    mutated = chain.from_iterable(islice(mutate(section), 0, None, step) for section in sections(text))
+    assert sum(not judged(each) for each in mutated) > 10
+
+
 @pytest.mark.parametrize("mutate", [keys_renamed, values_retyped])
 def test_the_schema_and_the_service_agree(mutate: Mutate) -> None:
     """An editor never complains of what is right, and sees all that needs no look at the whole."""
     seen = 0
-    for text in chain.from_iterable(islice(mutate(section), 0, None, 9) for section in SECTIONS):
+    for text in chain.from_iterable(islice(mutate(section), 0, None, 17) for section in SECTIONS):
         content = yaml_text.parse(text)
         assert isinstance(content, yaml_text.Content)
         found = read(text)
@@ -483,7 +510,7 @@ def test_the_schema_and_the_service_agree(mutate: Mutate) -> None:
             seen += 1
         else:
             assert isinstance(found, dict) or all(map(UNSEEN.search, found)), found
-    assert seen > 30
+    assert seen > 15
 
 
 LINES = RICH.read_text(encoding="utf-8").splitlines()
@@ -504,6 +531,8 @@ ENTITIES = st.dictionaries(st.sampled_from([*Entity, "version"]), st.fixed_dicti
     | (STRUCTURE | ENTITIES).map(lambda content: json.dumps(content))  # noqa: PLW0108 (a default argument of it)
 )
 @example("version: 1\norders: {fields: {OrderId: {constant: .inf}}}")
+@example("version: 1\norders: {when: {a: 0x" + "f" * 5000 + "}, fields: {OrderId: id, Currency: c, Email: e}}")
+@example("version: 1\norders: {when: {a: " + "9" * 5000 + "}, fields: {OrderId: id, Currency: c, Email: e}}")
 @example("version: 1\norders: {when: {a: 1e999}, fields: {OrderId: id, Currency: c, Email: e}}")
 def test_any_text_is_a_mapping_or_is_told_to_be_none(text: str) -> None:
     """Whatever is in the file, it is read or refused, and what is read can be run."""
