@@ -107,6 +107,20 @@ class Intake:
 
         Raises SchemaMissing, and then knows nothing of the record.
         """
+        event = self._understand(record, partition, again=again)
+        if isinstance(event, Taken):
+            return event
+        fresh = not again and self._gate.see(partition, event.position, now)
+        entity = self._entities[record.topic]
+        families = self._families.get(entity)
+        if families is not None:
+            return families.take(event, partition, now, self._newer, passed=self._gate.passed(partition))
+        if event.tombstone and self._mappings[entity].names_rows_otherwise(event):
+            return Taken("tombstone", event.op.value)
+        return self._take_event(event, partition, now, fresh=fresh, again=again)
+
+    def _understand(self, record: Record, partition: Partition, *, again: bool) -> ChangeEvent | Taken:
+        """The change that a record tells; what became of it, if it tells none that can be taken in."""
         deleted = None if again else self._deleted.get(partition)
         if record.value is None and record.key is not None and deleted == record.key:
             del self._deleted[partition]
@@ -125,11 +139,7 @@ class Intake:
             return Taken("dead_letter", event.op.value, Reject(Reason.NO_KEY, (_NO_KEY,)))
         if event.op is Op.DELETE and not event.tombstone and not again:
             self._deleted[partition] = record.key
-        fresh = not again and self._gate.see(partition, event.position, now)
-        families = self._families.get(self._entities[record.topic])
-        if families is not None:
-            return families.take(event, partition, now, self._newer, passed=self._gate.passed(partition))
-        return self._take_event(event, partition, now, fresh=fresh, again=again)
+        return event
 
     def refused(self, record: Record, partition: Partition, key: Key | None = None) -> None:
         """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be.

@@ -193,8 +193,7 @@ class Mapping:
         """
         row = event.after or event.before
         key = event.key
-        primary = self._table.primary_key
-        if primary is not None and row is not None and (key is None or key.values.keys() != set(primary)):
+        if row is not None and self.names_rows_otherwise(event):
             return self._id_of(row, event.op)
         if key is None:
             if row is None or (event.after is None and not event.trusts_before):
@@ -210,6 +209,11 @@ class Mapping:
                 remedy="let the message key be the table's primary key, and let no transformation change it",
             )
         return identifier
+
+    def names_rows_otherwise(self, event: ChangeEvent) -> bool:
+        """Whether the message key is not what the mapping says of the primary key."""
+        primary = self._table.primary_key
+        return primary is not None and (event.key is None or event.key.values.keys() != set(primary))
 
     def _differs(self, identifier: str, row: Row, op: Op) -> bool:
         """Whether the row tells another id."""

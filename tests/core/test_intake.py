@@ -309,3 +309,12 @@ def test_only_so_many_absences_are_remembered() -> None:
     assert Key(Entity.ORDERS, "1") in absences
     absences.drop(Key(Entity.ORDERS, "1"))
     assert Key(Entity.ORDERS, "1") not in absences
+
+
+def test_a_tombstone_whose_key_is_not_the_primary_key_says_nothing() -> None:
+    """Of a table whose rows another key tells apart, compaction leaves tombstones that name no row."""
+    fields = "{ OrderId: order_id, CustomerId: customer_id, Currency: currency }"
+    text = f"version: 1\norders:\n  primary_key: order_id\n  fields: {fields}\n"
+    shop = Shop(mapping=text)
+    assert shop.raw({"customer_id": "C-1"}, None) == Taken("tombstone", "d")
+    assert shop.raw({"order_id": "o1"}, None).outcome == "pending"

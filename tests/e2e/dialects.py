@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.sandbox.state import Upsert
@@ -13,15 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Properties of Debezium's connector and settings of ours, and how the API that is told reads an upsert."""
+    """Properties of Debezium's connector and settings of ours, and how the API that is told reads an upsert.
+
+    `children`: tables that are read beside those of the three entities.
+    """
 
     properties: Mapping[str, str]
     upsert: Upsert
     settings: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[str, ...] = ()
 
 
 def dialects(registry_url: str) -> dict[str, Dialect]:
-    """Name → dialect. Each of the two ways in which a column can be cleared is in one of them."""
+    """Name → dialect. Each of the two ways in which a column can be cleared is in one of them.
+
+    Of `tables` the mapping makes documents of several tables, with decimals in base64.
+    """
     return {
         "json": Dialect(
             {
@@ -34,6 +42,12 @@ def dialects(registry_url: str) -> dict[str, Dialect]:
             _converters("io.confluent.connect.avro.AvroConverter", "schema.registry.url", registry_url),
             Upsert.MERGE,
             {"SCHEMA_REGISTRY_URL": registry_url, "NULLS": "null"},
+        ),
+        "tables": Dialect(
+            _converters("org.apache.kafka.connect.json.JsonConverter", "schemas.enable", "false"),
+            Upsert.MERGE,
+            {"MAPPING_FILE": str(Path(__file__).with_name("tables.yaml")), "NULLS": "null"},
+            ("order_items", "product_variants"),
         ),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from connector_process import Connector, connector
@@ -15,13 +16,13 @@ from connector.sandbox.faults import Faults
 from connector.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from e2e.capture import Capture
+    from e2e.dialects import Dialect
     from kafka_broker import Broker
 
     from connector.core.events import Partition, Record
-    from connector.sandbox.state import Upsert
 
 
 @dataclass
@@ -31,9 +32,11 @@ class Follower:
     kafka: Broker
     sandbox: Sandbox
     topics: Mapping[str, str]
+    children: Sequence[str]
     letters: str
     group: str
     settings: Mapping[str, str]
+    folder: str
     stack: ExitStack
     processes: list[Connector] = field(default_factory=list)
     answered_before: Counter[int] = field(default_factory=Counter)
@@ -43,6 +46,7 @@ class Follower:
         self.sandbox.faults = faults or Faults()
         self.answered_before = self._answers()
         own = {
+            "STATE_DIR": self.folder,
             **{f"TOPIC_{entity.upper()}": topic for entity, topic in self.topics.items()},
             "DEAD_LETTER_TOPIC": self.letters,
             "KAFKA_GROUP_ID": self.group,
@@ -99,7 +103,11 @@ class Follower:
         return counted
 
     def _ends(self) -> dict[Partition, int]:
-        return {place: end for topic in self.topics.values() for place, end in self.kafka.ends(topic).items()}
+        return {
+            place: end
+            for topic in (*self.topics.values(), *self.children)
+            for place, end in self.kafka.ends(topic).items()
+        }
 
 
 def _committable(process: Connector) -> dict[str, int]:
@@ -107,15 +115,17 @@ def _committable(process: Connector) -> dict[str, int]:
 
 
 @contextmanager
-def following(kafka: Broker, capture: Capture, upsert: Upsert, settings: Mapping[str, str]) -> Iterator[Follower]:
-    """Give what runs connectors on a capture's topics, one after the other; `settings` are beside its own."""
+def following(kafka: Broker, capture: Capture, dialect: Dialect) -> Iterator[Follower]:
+    """Give what runs connectors on a capture's topics, one after the other."""
     with ExitStack() as stack:
         yield Follower(
             kafka=kafka,
-            sandbox=stack.enter_context(Sandbox(SandboxConfig(upsert=upsert, per_minute=None, per_hour=None))),
+            sandbox=stack.enter_context(Sandbox(SandboxConfig(upsert=dialect.upsert, per_minute=None, per_hour=None))),
             topics={entity: capture.topic(entity) for entity in ENTITIES},
+            children=[capture.topic(table) for table in dialect.children],
             letters=kafka.topic("dead-letters"),
             group=f"group.{capture.name}",
-            settings=settings,
+            settings=dialect.settings,
+            folder=stack.enter_context(TemporaryDirectory()),
             stack=stack,
         )

@@ -77,7 +77,7 @@ def day(servers: Servers) -> Iterator[Day]:
     deliver()
     with ExitStack() as stack:
         followers = {
-            name: stack.enter_context(following(servers.kafka, captures[name], dialect.upsert, dialect.settings))
+            name: stack.enter_context(following(servers.kafka, captures[name], dialect))
             for name, dialect in spoken.items()
         }
         pass_day(shop, [*followers.values()], deliver)
