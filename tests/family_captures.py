@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import cache
@@ -105,13 +104,11 @@ def final_table(dialect: str, table: str) -> Table:
     return Table(found["columns"], rows, {column: texts[column] for column in found["defaults"]})
 
 
-def mapping(dialect: str, shop: str, topics: Mapping[str, str]) -> str:
-    """The text of a mapping file. `topics`: table → topic, of those whose topic is no sibling of their parent's."""
+def mapping(dialect: str, shop: str) -> str:
+    """The text of a mapping file."""
     text = (_DIRECTORY / f"{shop}.yaml").read_text(encoding="utf-8")
     for dialects, old, new in _VARIATIONS:
         text = text.replace(old, new) if dialect in dialects else text
-    for table, name in topics.items():
-        text = re.sub(rf"(?m)^( {{6}})(table: {table})$", rf"\1\2\n\1topic: {name}", text)
     return text
 
 

@@ -194,6 +194,15 @@ def unlike(wanted: Wanted, dead: set[Dead]) -> list[str]:
     return lines + [f"{each}: a dead letter" for each in sorted(dead) if each[:2] not in wanted.doubtful]
 
 
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 (JSON is any)
+    """What is null, and must be where upserts merge, is as good as absent."""
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value]
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    return value
+
+
 def _family(case: _Case, entity: str, key: str) -> set[tuple[str, str]]:
     """The rows that a document was ever made of, as pairs of table and primary key."""
     root, *children = SHOPS[case.shop][entity]

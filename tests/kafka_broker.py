@@ -63,9 +63,11 @@ class Broker:
         own = {"bootstrap.servers": self.bootstrap_servers, "log_level": 0}
         return own | {name.replace("_", "."): value for name, value in settings.items()}
 
-    def topic(self, name: str = "topic", partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        """Create a topic and return its name, which starts with `name` and is like no other."""
-        unique = f"{name}.{uuid.uuid4().hex[:12]}"
+    def topic(
+        self, name: str = "topic", partitions: int = 1, config: Mapping[str, str] | None = None, prefix: str = ""
+    ) -> str:
+        """Create a topic and return its name, which starts with `name` and is like no other, or is `prefix.name`."""
+        unique = f"{prefix}.{name}" if prefix else f"{name}.{uuid.uuid4().hex[:12]}"
         admin = AdminClient(self.client())
         new = NewTopic(unique, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         admin.create_topics([new])[unique].result(PATIENCE)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from family_captures import CASES, KEPT, SHOPS, mapping, partitions, records, row_key, schemas, topic
-from family_oracle import Dead, expected, unlike
+from family_oracle import Dead, expected, unlike, without_nulls
 from memory_store import MemoryStore
 from oracle import difference
 from simulation import World
@@ -74,7 +74,7 @@ class Shop:
             f"TOPIC_{entity.upper()}": topic(self.dialect, tables[0]) for entity, tables in SHOPS[self.shop].items()
         }
         return self.world.service(
-            MAPPING=mapping(self.dialect, self.shop, {}),
+            MAPPING=mapping(self.dialect, self.shop),
             CONSENT_POLICY=self.consent,
             NULLS="null" if self.merges else "omit",
             RATE_LIMIT_PER_MINUTE="100000",
@@ -128,15 +128,6 @@ def _record(captured: CapturedRecord) -> Record:
         captured.headers,
         captured.timestamp,
     )
-
-
-def without_nulls(value: Any) -> Any:  # noqa: ANN401 (JSON is any)
-    """What is null, and must be where upserts merge, is as good as absent."""
-    if isinstance(value, list):
-        return [without_nulls(each) for each in value]
-    if isinstance(value, dict):
-        return {name: without_nulls(each) for name, each in value.items() if each is not None}
-    return value
 
 
 def converge(shop: Shop, *, crashes: float) -> None:
