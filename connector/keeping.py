@@ -96,7 +96,8 @@ class Keeping:
             self._whole.add(entity)
             self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)
             return True
-        self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
+        if owned:  # else none was assigned yet, or nothing is this process's to send
+            self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
         return False
 
     def put_off(self, partition: Partition, until: float) -> None:

@@ -96,7 +96,7 @@ class World:
         self.letters: list[DeadLetter] = []
         self.letters_tried = 0
         self.moved_to: dict[str, int] = {}  # identifiers whose partition is another since their topic has grown
-        self.bounds_known_at = 0.0
+        self.bounds_known_at = self.assigned_at = 0.0
         self.compacted = False
         self.store: Store | None = None
         self.schemas: Registry | None = None
@@ -409,6 +409,9 @@ class SimulatedSource:
 
     def poll(self, limit: int, timeout: float) -> list[Record | End]:
         if not self._positions:
+            if self._world.now < self._world.assigned_at:
+                self._world.advance(timeout)
+                return []
             self._assign()
         outcomes, self._outcomes = self._outcomes, []
         for outcome in outcomes:

@@ -93,10 +93,27 @@ class Shop:
         self.tell("items", key, position, item)
 
     @property
+    def status(self) -> dict[str, object]:
+        return self._service.status
+
+    @property
     def items(self) -> dict[str, list[str]]:
         """Order → the SKUs that it holds at Replenit."""
         orders = self.held.documents("orders").items()
         return {key: [item["Sku"] for item in order["OrderItems"]] for key, order in orders}
+
+
+def test_before_any_partition_is_owned_nothing_is_suspended() -> None:
+    """A process that has only joined its group knows of no other that owns the rest."""
+    shop = Shop()
+    shop.world.assigned_at = shop.world.now + 3
+    shop.order("A", 1)
+    while shop.world.now < shop.world.assigned_at + 1:
+        shop.turn()
+        assert not shop.status.get("suspended")
+    shop.item(1, "A", 2)
+    shop.settle()
+    assert shop.items == {"A": ["S-1"]}
 
 
 def test_tables_of_two_entities_may_have_the_same_keys() -> None:
