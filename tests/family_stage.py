@@ -27,6 +27,7 @@ from connector.core.wire import Wire
 
 if TYPE_CHECKING:
     from connector.core.entries import Entry
+    from connector.core.stored import Family
 
 
 class Stage:
@@ -87,13 +88,16 @@ class Stage:
             families={self.entity: self.families},
         )
 
-    def read(self, *tables: str) -> list[Taken]:
-        """Take in what was not read yet of these tables, or of all that the entity has, in the order of the log."""
+    def read(self, *tables: str, key: Any = None) -> list[Taken]:  # noqa: ANN401 (a column's value)
+        """Take in what was not read yet of these tables, or of all that the entity has, in the order of the log.
+
+        `key`: only of the partition of the row with this key.
+        """
         topics = {TABLES[name].topic for name in tables} or set(self.families.rows.topics)
         records = [
             record
             for partition, log in self._log.items()
-            if partition.topic in topics
+            if partition.topic in topics and (key is None or partition == self.shop.partition(tables[0], key))
             for record in log[self._read[partition] :]
         ]
         taken = []
@@ -135,6 +139,9 @@ class Stage:
                 self.arrive(entries)
         assert not self.store.dirty(self.entity)
         return self.sent[before:]
+
+    def family(self, parent: str) -> Family | None:
+        return self.store.family(self.entity, parent)
 
     def crash(self) -> None:
         """The process ends, all but the last commit is lost, and another one begins."""

@@ -296,26 +296,36 @@ class Families:
         created = known.there is There.NOTHING and send.id not in known.retired
         former = {known.id, *known.retired} - {"", send.id} if known.there else set(known.retired) - {send.id}
         self._put(out, parent, touched, key, state, now, created=created)
-        self._retire(parent, out, touched, former, now)
+        left = former - self._retire(parent, out, touched, former, now)
+        if left & known.retired:
+            self._store.keep_family(self.entity, parent, known._replace(retired=known.retired - left))
 
     def _retire(
         self, parent: str, out: _Out, touched: Touched, identifiers: Collection[str], now: float
     ) -> frozenset[str]:
         """Delete the documents of ids that the family has no longer, and return those ids.
 
-        Of one that another family has, what that one says is sent anew: it may not have been the last to say it.
+        Of one that another family has, what that one says is sent anew: it may not have been the last to say it. What
+        may be there of this family is that one's to delete then.
         """
         gone = set()
+        family = self._store.family(self.entity, parent) or Family("")
         for identifier in sorted(identifiers):
             key = Key(self.entity, identifier)
             author = self._pending.author(key)
             if author is not None and author != parent:  # it takes the document over, and deletes it when it leaves it
                 self._pending.hand_over(key)
                 heir = self._store.family(self.entity, author) or Family("")
-                self._store.keep_family(self.entity, author, heir._replace(retired=heir.retired | {identifier}))
+                heir = heir._replace(retired=heir.retired | {identifier}, held=heir.held | family.held)
+                self._store.keep_family(self.entity, author, heir)
+                if family.held:
+                    self._touch_again(author, touched, now)
                 continue
             others = self._others(identifier, parent)
             for other in others:
+                heir = self._store.family(self.entity, other) or Family("")
+                heir = heir._replace(there=max(heir.there, family.there), held=heir.held | family.held)
+                self._store.keep_family(self.entity, other, heir)
                 self._touch_again(other, touched, now)
             if not others:
                 gone.add(identifier)
@@ -409,11 +419,10 @@ class Families:
             self._store.keep_family(self.entity, parent, left)
 
     def item_deleted(self, entry: Entry, item: ItemKey) -> None:
-        """An item that had vanished from its family is no longer there."""
-        for parent in entry.origins:
-            family = self._store.family(self.entity, parent)
-            if family is not None:
-                self._store.keep_family(self.entity, parent, family._replace(held=family.held - {item}))
+        """An item that had vanished from its family is no longer there. It may be in another family's document."""
+        family = self._store.family(self.entity, entry.author)
+        if family is not None:
+            self._store.keep_family(self.entity, entry.author, family._replace(held=family.held - {item}))
 
     def settled(self, entry: Entry) -> None:
         """Nothing more is owed of the entry, be it delivered, superseded, or a dead letter that is confirmed."""

@@ -153,3 +153,41 @@ def test_a_hot_family_hides_none_that_waits_on_disk() -> None:
         stage.turn(0.4)
         stage.fly()
     assert "post left with x" in stage.sent
+
+
+# Ids that go from one family to another
+
+
+def test_items_of_a_former_order_go_from_the_id_that_another_has_taken_over() -> None:
+    """Where an upsert merges, what the former family's document held would stay in the other's."""
+    stage = Stage(Entity.ORDERS)
+    one, other = _apart(stage)
+    _order(stage, one, "a", "xy")
+    assert stage.settle() == ["post a with x y"]
+    stage.shop.update("orders", (one,), number="b")
+    _order(stage, other, "a", "yz")
+    stage.read("orders", key=other)
+    stage.read("order_items")
+    stage.read("item_prices")
+    stage.turn()
+    stage.arrive(stage.fly())
+    assert stage.sent[1:] == ["post a with y z"]
+    assert stage.settle() == ["post b with x y", "post a with y z", "delete p x of a"]
+
+
+def test_an_item_that_is_deleted_of_one_order_may_still_be_in_another() -> None:
+    """What is known to be at the former family's new id stays known."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage, 1, "a", "xy")
+    stage.settle()
+    stage.shop.update("orders", (1,), number="b")
+    _order(stage, 3, "a", "z")
+    stage.settle()
+    families = {family.id: family.held for family in map(stage.family, ("1", "3")) if family is not None}
+    assert families["b"] >= {("p", "x"), ("p", "y")}
+    assert families["a"] >= {("p", "z")}
+
+
+def _apart(stage: Stage) -> tuple[int, int]:
+    """Two orders whose events lie on two partitions."""
+    return 1, next(n for n in range(2, 50) if stage.shop.partition("orders", n) != stage.shop.partition("orders", 1))
