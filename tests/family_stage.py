@@ -45,6 +45,7 @@ class Stage:
         self.entity = entity
         self.shop = Shop(World(0), dialect)
         self.sent: list[str] = []
+        self.documents: dict[str, dict[str, Any]] = {}  # what was posted last
         self._log = self.shop.log
         self._read = dict.fromkeys(self._log, 0)
         self.start(store or MemoryStore(), removals=removals)
@@ -119,6 +120,8 @@ class Stage:
         for entry in entries:
             self.families.leaving(entry)
             self.sent.append(say(entry))
+            if entry.state.document is not None and not entry.state.delete:
+                self.documents[entry.key.id] = json.loads(entry.state.document)
         return entries
 
     def arrive(self, entries: list[Entry]) -> None:

@@ -127,8 +127,8 @@ class FamilyRows:
         """Change what is kept; the families whose row it is and was, None if nothing has changed."""
         number = reader.member.number
         position = None if event.position is None else (partition.number, *event.position)
-        was_kept = old is not None and bool(old.body)
-        families = set(self._families_of(reader, read.key, old.parent if old is not None and old.body else None))
+        was_kept = old is not None and bool(old.body) and old.parent != _NOBODYS
+        families = set(self._families_of(reader, read.key, old.parent if old is not None and was_kept else None))
         if read.body is None or read.parent is None:
             if event.after is None:
                 families |= self._follow(reader, event, read.key, old)
@@ -153,7 +153,7 @@ class FamilyRows:
                 yield parent
             case Role.CHILD_SIDE if parent is not None and self._child is not None:
                 child = self._store.row(self._child.member.number, parent)
-                if child is not None and child.body:
+                if child is not None and child.body and child.parent != _NOBODYS:
                     yield child.parent
 
     # What follows from a row that has gone, or has another key
@@ -183,8 +183,8 @@ class FamilyRows:
         number, body = reader.member.number, Body.decode(old.body)
         there = self._store.row(number, moved)
         if there is None:
-            if reader is self._root:
-                self._store.put(number, moved, StoredRow("", body._replace(moved=True).encode()))
+            parent = "" if reader is self._root else _NOBODYS
+            self._store.put(number, moved, StoredRow(parent, body._replace(moved=True).encode()))
             return set()
         lacking = Body.decode(there.body) if there.body else Body({})
         told = {name: body.fields[name] for name in lacking.untold if name in body.fields}

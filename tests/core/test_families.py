@@ -191,3 +191,22 @@ def test_an_item_that_is_deleted_of_one_order_may_still_be_in_another() -> None:
 def _apart(stage: Stage) -> tuple[int, int]:
     """Two orders whose events lie on two partitions."""
     return 1, next(n for n in range(2, 50) if stage.shop.partition("orders", n) != stage.shop.partition("orders", 1))
+
+
+# Keys that change
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_a_child_row_whose_key_changes_keeps_its_large_column(first: str) -> None:
+    """The event under the new key does not repeat it, whichever of the two keys' partitions is read first."""
+    stage = Stage(Entity.ORDERS, Dialect.DEFAULT)
+    stage.shop.insert("orders", id=1, number="o", tag="c", state="paid", currency="EUR", revenue=1)
+    stage.shop.insert("order_items", id=1, order_id=1, product="p", sku="x", quantity=1, brand="Acme")
+    stage.shop.insert("item_prices", item_id=1, price=1)
+    stage.settle()
+    new = next(n for n in range(2, 50) if stage.shop.partition("order_items", n) != stage.shop.partition("order_items", 1))
+    stage.shop.change_key("order_items", (1,), new)
+    stage.read("order_items", key=1 if first == "old" else new)
+    stage.read("order_items", key=new if first == "old" else 1)
+    stage.settle()
+    assert stage.documents["o"]["OrderItems"][0]["Brand"] == "Acme"
