@@ -92,6 +92,10 @@ class FamilyRows:
             if row in newer or (old is not None and _older(event, partition, old)):
                 return Change(Taken("superseded", op))
             read = self._moved(event, reader, reader.read(event, key, self._kept(reader, event, old)))
+            if read.key != key:  # as a cascade named it that was read before it
+                old = self._store.row(reader.member.number, read.key)
+                if old is not None and _older(event, None, old):
+                    return Change(Taken("superseded", op))
         except BadValue as bad:
             return Change(Taken("dead_letter", op, bad_name(bad)))
         families = self._change(reader, event, partition, read, old, refused)
@@ -132,7 +136,8 @@ class FamilyRows:
         if read.body is None or read.parent is None:
             if event.after is None:
                 families |= self._follow(reader, event, read.key, old)
-            if reader.member.primary_key is not None:
+            unknown = old is None and event.silent_cascades and reader is not self._root
+            if reader.member.primary_key is not None or unknown:  # what moves to this key later is older
                 self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
             elif old is not None:
                 self._store.drop(number, read.key)
@@ -140,6 +145,8 @@ class FamilyRows:
                 families.discard(read.key)
             return families or None
         if self._suppress and old is not None and _same(old, read) and families.isdisjoint(refused):
+            if event.silent_cascades:  # which of them comes after it is told by its position
+                self._store.put(number, read.key, old._replace(position=position))
             return None
         self._store.put(number, read.key, StoredRow(read.parent, read.body.encode(), position))
         return families | set(self._families_of(reader, read.key, read.parent))
@@ -165,15 +172,29 @@ class FamilyRows:
         families = set()
         if moved is not None and old is not None and old.body:
             families |= self._hand_on(reader, moved, old)
-        if reader is self._root and event.silent_cascades:
-            number = _MARKS + reader.member.number
+        below = self._below(reader) if event.silent_cascades else ()
+        if below:
             mark = None if event.position is None else (0, *event.position)
-            self._store.put(number, key, StoredRow(_NOBODYS if moved is None else moved, _GONE, mark))
-            for other in self._all:
-                if other.member.role in (Role.CHILD, Role.ROOT_SIDE):
-                    self._cascade(other, event, key, moved)
-            families |= set() if moved is None else {moved}
+            row = StoredRow(_NOBODYS if moved is None else moved, _GONE, mark)
+            self._store.put(_MARKS + reader.member.number, key, row)
+            for other in below:
+                self._cascade(other, event, key, moved)
+        if below and moved is not None:
+            families |= set(self._families_of(reader, moved, self._parent_of(reader, moved)))
         return families
+
+    def _below(self, reader: Reader) -> Sequence[Reader]:
+        """The tables whose foreign keys name rows of this one."""
+        roles = {Role.ROOT: (Role.CHILD, Role.ROOT_SIDE), Role.CHILD: (Role.CHILD_SIDE,)}.get(reader.member.role, ())
+        return [other for other in self._all if other.member.role in roles]
+
+    def _above(self, reader: Reader) -> Reader | None:
+        """The table whose rows this one's foreign key names."""
+        return {Role.CHILD: self._root, Role.ROOT_SIDE: self._root, Role.CHILD_SIDE: self._child}.get(reader.member.role)
+
+    def _parent_of(self, reader: Reader, key: str) -> str | None:
+        row = self._store.row(reader.member.number, key)
+        return None if row is None or not row.body or row.parent == _NOBODYS else row.parent
 
     def _hand_on(self, reader: Reader, moved: str, old: StoredRow) -> set[str]:
         """What was kept of a row, for its events under another key, which don't repeat what has not changed.
@@ -201,25 +222,30 @@ class FamilyRows:
         for key, row in self._store.children(number, parent, _EVERY):
             if row.position is not None and event.position is not None and row.position[1:] > event.position:
                 continue
-            if moved is not None:
-                self._store.put(number, key, row._replace(parent=moved))
-                continue
-            self._store.drop(number, key)
-            for inner in self._all if reader is self._child else ():
-                if inner.member.role is Role.CHILD_SIDE:
-                    self._cascade(inner, event, key, None)
+            to = key if moved is None else reader.renamed(key, parent, moved)
+            if moved is None or to != key:
+                self._store.drop(number, key)
+            if moved is not None and (to == key or self._store.row(number, to) is None):
+                self._store.put(number, to, row._replace(parent=moved))
+            for inner in self._below(reader) if moved is None or to != key else ():
+                self._cascade(inner, event, key, None if moved is None else to)
 
     def _moved(self, event: ChangeEvent, reader: Reader, read: Read) -> Read:
         """The row as a cascade left it that was read before it: it may be another parent's by now, or gone."""
-        if not event.silent_cascades or reader.member.role not in (Role.CHILD, Role.ROOT_SIDE):
+        above, row = self._above(reader), event.after or (event.before if event.trusts_before else None)
+        if not event.silent_cascades or above is None or row is None:
             return read
-        parent, position = read.parent, event.position
+        former, position = reader.parent(row), event.position
+        parent = former
         while parent is not None and position is not None:
-            mark = self._store.row(_MARKS + self._root.member.number, parent)
+            mark = self._store.row(_MARKS + above.member.number, parent)
             if mark is None or mark.position is None or mark.position[1:] <= position:
                 break
             parent, position = None if mark.parent == _NOBODYS else mark.parent, mark.position[1:]
-        return read._replace(parent=parent)
+        if former is None or parent == former:
+            return read
+        key = read.key if parent is None else reader.renamed(read.key, former, parent)
+        return read._replace(key=key, parent=None if read.parent is None else parent)
 
     # What an earlier process may have sent
 
@@ -268,9 +294,11 @@ def _same(old: StoredRow, read: Read) -> bool:
     return read.reject is None and bool(old.body) and old.parent == read.parent and Body.decode(old.body) == read.body
 
 
-def _older(event: ChangeEvent, partition: Partition, old: StoredRow) -> bool:
+def _older(event: ChangeEvent, partition: Partition | None, old: StoredRow) -> bool:
     """Whether the event is older than what is kept, as can be where a row's events lie on several partitions."""
-    if event.position is None or old.position is None or old.position[0] == partition.number:
+    if event.position is None or old.position is None:
+        return False
+    if partition is not None and old.position[0] == partition.number:
         return False
     kept = old.position[1:]
     comparable = [type(part) for part in kept] == [type(part) for part in event.position]

@@ -338,6 +338,20 @@ class Reader:
             return None
         return self._text(row, self.member.foreign_key)
 
+    def renamed(self, key: str, parent: str, moved: str) -> str:
+        """The row's key once its parent's has become `moved`: another one where it holds that.
+
+        Whether it does can't be told of several columns that the mapping does not name.
+        """
+        if key == parent:
+            return moved
+        primary, foreign = self.member.primary_key or (), self.member.foreign_key
+        if len(primary) < 2 or not set(foreign) <= set(primary):  # noqa: PLR2004 (one column is its own text)
+            return key
+        parts = dict(zip(primary, json.loads(key), strict=True))
+        parts |= zip(foreign, [moved] if len(foreign) == 1 else json.loads(moved), strict=True)
+        return json.dumps(list(parts.values()), ensure_ascii=False, separators=(",", ":"))
+
     def _text(self, row: Row, columns: Sequence[str]) -> str:
         """One identifier as it is, several as a JSON list."""
         texts = []
