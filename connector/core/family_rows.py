@@ -190,7 +190,8 @@ class FamilyRows:
 
     def _above(self, reader: Reader) -> Reader | None:
         """The table whose rows this one's foreign key names."""
-        return {Role.CHILD: self._root, Role.ROOT_SIDE: self._root, Role.CHILD_SIDE: self._child}.get(reader.member.role)
+        above = {Role.CHILD: self._root, Role.ROOT_SIDE: self._root, Role.CHILD_SIDE: self._child}
+        return above.get(reader.member.role)
 
     def _parent_of(self, reader: Reader, key: str) -> str | None:
         row = self._store.row(reader.member.number, key)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from family_shop import BAD
+import pytest
+from family_shop import BAD, Dialect
 from family_stage import Stage
 
 from connector.core.entries import Lane
@@ -204,7 +205,9 @@ def test_a_child_row_whose_key_changes_keeps_its_large_column(first: str) -> Non
     stage.shop.insert("order_items", id=1, order_id=1, product="p", sku="x", quantity=1, brand="Acme")
     stage.shop.insert("item_prices", item_id=1, price=1)
     stage.settle()
-    new = next(n for n in range(2, 50) if stage.shop.partition("order_items", n) != stage.shop.partition("order_items", 1))
+    new = next(
+        n for n in range(2, 50) if stage.shop.partition("order_items", n) != stage.shop.partition("order_items", 1)
+    )
     stage.shop.change_key("order_items", (1,), new)
     stage.read("order_items", key=1 if first == "old" else new)
     stage.read("order_items", key=new if first == "old" else 1)
@@ -214,7 +217,7 @@ def test_a_child_row_whose_key_changes_keeps_its_large_column(first: str) -> Non
 
 @pytest.mark.parametrize("order", ["root first", "side first"])
 def test_consent_does_not_outlive_a_key_that_mysql_changed_silently(order: str) -> None:
-    """A side table's key that is its parent's changes by cascade, unlogged: its deletion comes under a key never told."""
+    """A side table's key that is its parent's changes by cascade, unlogged: it is deleted under a key never told."""
     stage = Stage(Entity.CUSTOMERS, Dialect.MYSQL)
     _customer(stage)
     assert stage.settle() == ["post a"]
