@@ -17,7 +17,9 @@ RUN uv pip install --no-cache --no-deps . && rm -f /opt/connector/.lock
 FROM ${BASE}
 COPY --from=build /opt/connector /opt/connector
 ENV PATH=/opt/connector/bin:$PATH PYTHONUNBUFFERED=1
-# By number, so that a platform can see that it is not root. Everything in the image is root's: the file system may be
+# Where a volume belongs, if the mapping makes documents of several tables: a new one takes the folder's owner.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/replenit-connector
+# By number, so that a platform can see that it is not root. All else in the image is root's: the file system may be
 # read-only.
 USER 65532:65532
 EXPOSE 8080
