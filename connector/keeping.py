@@ -74,6 +74,7 @@ class Keeping:
         if lacking and not self._kafka.compacted(partition.topic):
             raise ConfigurationError([_cannot_refill(partition)])
         families.rows.refill(partition, committed)
+        self._offsets.settled_below(partition, committed)
         if start < committed:
             _LOG.warning(
                 "store_refilled",

@@ -85,7 +85,6 @@ class Ownership:
         self._keeping = keeping
         self._unplaced: set[Partition] = set()  # kept on disk, and where to read them from is not known yet
         self._placed: dict[Partition, int] = {}  # likewise, and where to read them from
-        self._settled: dict[Partition, int] = {}  # likewise, and what was committed of them before
         self._said: dict[Partition, tuple[int, Mark]] = {}  # what was last committed, or is being committed
         self._announced: set[Partition] = set()
         self._announcing: set[Partition] = set()
@@ -130,7 +129,7 @@ class Ownership:
         now = self._clock()
         farewells = {}
         for partition in partitions:
-            offset = self._committable(partition)
+            offset = self._offsets.committable(partition)
             if offset is not None and partition not in self._gate.unknown:
                 locked, beyond = self._pending.locked(partition, now), self._pending.repeats(partition)
                 mark = self._gate.farewell(partition, now, locked=locked, beyond=beyond)
@@ -166,7 +165,6 @@ class Ownership:
             self._leaps.pop(partition, None)
             self._leapt_at.pop(partition, None)
             self._placed.pop(partition, None)
-            self._settled.pop(partition, None)
             for kept in (
                 self._announced,
                 self._announcing,
@@ -214,8 +212,6 @@ class Ownership:
         if partition in self._unplaced and self._keeping is not None:
             self._placed[partition] = start = self._keeping.place(partition, bounds)
             self._offsets.advance(partition, start)
-            if bounds.committed is not None and bounds.committed <= bounds.high:
-                self._settled[partition] = bounds.committed
         elif self._offsets.position(partition) is None:
             start = max(bounds.low, bounds.committed or 0)
             self._offsets.advance(partition, start)
@@ -376,7 +372,7 @@ class Ownership:
     def _announce(self, partitions: Sequence[Partition]) -> None:
         commits = {}
         for partition in partitions:
-            offset = self._committable(partition)
+            offset = self._offsets.committable(partition)
             if offset is not None and partition not in self._gate.unknown:
                 self._gate.sending(partition)
                 commits[partition] = Commit(offset, self._gate.mark(partition))
@@ -421,17 +417,12 @@ class Ownership:
         unknown = set(self._gate.unknown)
         commits = {}
         for partition in self._offsets.partitions:
-            offset = self._committable(partition)
+            offset = self._offsets.committable(partition)
             if offset is not None and partition not in unknown and partition not in self._under_way:
                 commit = Commit(offset, self._gate.mark(partition))
                 if self._said.get(partition) != (commit.offset, commit.mark):
                     commits[partition] = commit
         self._commit(commits)
-
-    def _committable(self, partition: Partition) -> int | None:
-        """What may be committed: not less than was, or a store that is filled anew would soon be taken for whole."""
-        offset = self._offsets.committable(partition)
-        return None if offset is None else max(offset, self._settled.get(partition, 0))
 
     def _commit(self, commits: Mapping[Partition, Commit]) -> None:
         self._under_way.update(commits)

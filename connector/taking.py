@@ -50,6 +50,8 @@ class Taking:
         """Take a record in. Raises SchemaMissing, and then nothing is known of it."""
         entity = self._entities[record.topic]
         taken = self._intake.take(record, partition, now)
+        if taken.reject is not None and self._intake.settled(record, partition):  # its dead letter is there
+            taken = taken._replace(outcome="superseded", reject=None)
         if taken.reject is not None:
             if not self._doubts.refuse(entity, record, partition, taken.reject, now):
                 self._intake.refused(record, partition)

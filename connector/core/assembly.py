@@ -16,6 +16,7 @@ from connector.core.stored import There
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from connector.core.events import ChangeEvent
     from connector.core.family_tables import Reader
     from connector.core.mapping import Options
     from connector.core.mapping_text import Spec
@@ -125,6 +126,10 @@ class Assembly:
     def id_of(self, root: Body) -> str:
         """The id of the document of a root row."""
         return self._identify(dict(root.fields))
+
+    def id_told(self, event: ChangeEvent) -> str:
+        """The id of the document of a root row that has gone, "" where its event does not tell it."""
+        return self._identify(self._root.last_told(event, self._id_field))
 
     def _identify(self, document: dict[str, Any]) -> str:
         """The document's id, "" where it has none."""

@@ -68,6 +68,10 @@ class FamilyRows:
         """What the partition holds below this offset an earlier store settled: it is kept, and touches no family."""
         self._settled_below[partition] = settled_below
 
+    def settled(self, partition: Partition, offset: int) -> bool:
+        """Whether an earlier store settled what lies there."""
+        return offset < self._settled_below.get(partition, 0)
+
     def take(
         self,
         event: ChangeEvent,
@@ -98,13 +102,12 @@ class FamilyRows:
                     return Change(Taken("superseded", op))
         except BadValue as bad:
             return Change(Taken("dead_letter", op, bad_name(bad)))
+        settled = self.settled(partition, event.record.offset)
+        if partition in self._settled_below and not passed:
+            self._recall(reader, event, read, old, settled=settled)
         families = self._change(reader, event, partition, read, old, refused)
         if families is None:
             return Change(Taken("unchanged", op, id=row))
-        below = self._settled_below.get(partition)
-        settled = below is not None and event.record.offset < below
-        if below is not None and not passed:
-            self._recall(reader, read, old, settled=settled)
         if read.reject is not None:
             taken = Taken("dead_letter", op, read.reject)
         else:
@@ -250,18 +253,13 @@ class FamilyRows:
 
     # What an earlier process may have sent
 
-    def _recall(self, reader: Reader, read: Read, old: StoredRow | None, *, settled: bool) -> None:
+    def _recall(self, reader: Reader, event: ChangeEvent, read: Read, old: StoredRow | None, *, settled: bool) -> None:
         """While a store is filled anew: what an earlier one's process may have sent.
 
         `settled`: it was, and what has gone since is no longer there.
         """
         if reader is self._root:
-            known = self._store.family(self._entity, read.key)
-            if read.body is not None and not read.body.bad:
-                if known is not None or self._assembly.may_send(read.body):
-                    self._recall_root(read.key, read.body, known or Family(""), settled=settled)
-            elif settled and read.body is None:
-                self._store.keep_family(self._entity, read.key, None)
+            self._recall_root(event, read, settled=settled)
         elif reader is self._child:
             gone = read.body is None or read.parent is None
             if settled and old is not None and old.body and (gone or old.parent != read.parent):
@@ -269,14 +267,29 @@ class FamilyRows:
             if read.parent is not None and read.body is not None:
                 self._hold(read.parent, read.body, there=True)
 
-    def _recall_root(self, key: str, body: Body, known: Family, *, settled: bool) -> None:
-        """As `_recall`, of a root row; its document's items are in it, unless they are rows of another table."""
-        held = known.held
+    def _recall_root(self, event: ChangeEvent, read: Read, *, settled: bool) -> None:
+        """As `_recall`, of a root row; its document's items are in it, unless they are rows of another table.
+
+        A document may be there by each id that its row has had. Of one that was deleted at last, only its end may come.
+        """
+        known, body = self._store.family(self._entity, read.key), read.body
+        family = known
+        if body is not None and not body.bad:
+            if known is None and not self._assembly.may_send(body):
+                return
+            family = self._recalled(body, known or Family(""), settled=settled)
+        elif body is None and settled:
+            family = None
+        elif known is None:
+            family = Family(self._assembly.id_told(event) if body is None else "", There.DOCUMENT)
+        self._store.keep_family(self._entity, read.key, family)
+
+    def _recalled(self, body: Body, known: Family, *, settled: bool) -> Family:
+        identifier, held = self._assembly.id_of(body), known.held
         if self._child is None:
             keys = self._assembly.keys_of(body.fields)
             held = keys if settled else held | keys
-        family = known._replace(id=self._assembly.id_of(body), there=There.DOCUMENT, held=held)
-        self._store.keep_family(self._entity, key, family)
+        return Family(identifier, There.DOCUMENT, held, (known.retired | {known.id}) - {"", identifier})
 
     def _hold(self, parent: str, body: Body, *, there: bool) -> None:
         """Note that an item may be at Replenit, or is not."""

@@ -399,6 +399,16 @@ class Reader:
         given = {name: source.get("default") for name, source in named.items() if isinstance(source, Source)}
         return {name: default for name, default in given.items() if default is not None}
 
+    def last_told(self, event: ChangeEvent, field: str) -> dict[str, Any]:
+        """The field as the event of a row that has gone tells it; nothing where it does not."""
+        for row in (event.before if event.trusts_before else None, event.key):
+            if row is not None:
+                rules = self._plan_of(row).rules.only((field,))
+                columns = [column for rule in (*rules.rules, *rules.templates) for column in rule.columns]
+                if all(map(row.values.__contains__, columns)):
+                    return rules.convert(row.values, Notes(), {})[0]
+        return {}
+
     def feeds(self, fields: frozenset[str]) -> bool:
         """Whether one of these fields of the document comes from this table."""
         return not fields.isdisjoint(_fed(self._untyped.rules))

@@ -141,6 +141,11 @@ class Intake:
             self._deleted[partition] = record.key
         return event
 
+    def settled(self, record: Record, partition: Partition) -> bool:
+        """Whether the record was settled before, and is read again because a store is filled anew."""
+        families = self._families.get(self._entities[record.topic])
+        return families is not None and families.rows.settled(partition, record.offset)
+
     def refused(self, record: Record, partition: Partition, key: Key | None = None) -> None:
         """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be.
 

@@ -44,6 +44,7 @@ class _Tenure:
 
     epoch: int
     position: int | None = None
+    settled: int = 0
     live: set[int] = field(default_factory=set)
     heap: list[int] = field(default_factory=list)
 
@@ -87,6 +88,10 @@ class Offsets:
             tenure.position = position
         return tenure is not None
 
+    def settled_below(self, partition: Partition, offset: int) -> None:
+        """All below is settled, although it is read again: commits don't go back behind it."""
+        self._tenures[partition].settled = offset
+
     def position(self, partition: Partition) -> int | None:
         """Return the next offset to read, None before anything is known."""
         tenure = self._tenures.get(partition)
@@ -122,8 +127,11 @@ class Offsets:
 
     def committable(self, partition: Partition) -> int | None:
         """Return the offset to commit, None before a position is known."""
-        taken_in, floor = self._tenures[partition].committable(), self.floor(partition)
-        return taken_in if taken_in is None or floor is None else min(taken_in, floor)
+        tenure, floor = self._tenures[partition], self.floor(partition)
+        taken_in = tenure.committable()
+        if taken_in is None:
+            return None
+        return max(tenure.settled, taken_in if floor is None else min(taken_in, floor))
 
     def taken_in(self, partition: Partition) -> int | None:
         """Return the offset below which no ticket is live, None before a position is known."""
