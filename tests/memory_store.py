@@ -38,6 +38,11 @@ class MemoryStore:
         """What would be known after a crash of what may be at the API."""
         return [family for (of, _), family in self._durable.families.items() if of is entity]
 
+    @property
+    def durable(self) -> _Content:
+        """What the next process would find."""
+        return self._durable
+
     def crash(self) -> MemoryStore:
         """The store as the next process finds it."""
         self.content = self._durable.copy()

@@ -98,8 +98,11 @@ class World:
         self.moved_to: dict[str, int] = {}  # identifiers whose partition is another since their topic has grown
         self.bounds_known_at = self.assigned_at = 0.0
         self.compacted = False
+        self.interleaves = False  # whether a poll gives a few records of some partitions, instead of all that are there
+        self.stalled: dict[Partition, float] = {}  # partitions of which nothing comes until then
         self.store: Store | None = None
         self.schemas: Registry | None = None
+        self.judge_commit: Callable[[Partition, Commit], None] = lambda _, __: None
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -428,13 +431,17 @@ class SimulatedSource:
         self._owner.assigned(list(self._positions))
 
     def _fetch(self, limit: int) -> Iterable[Record | End]:
-        left = limit
-        for partition, position in self._positions.items():
-            if partition in self._paused:
+        left, world = limit, self._world
+        positions = list(self._positions.items())
+        if world.interleaves:
+            world.random.shuffle(positions)
+        for partition, position in positions:
+            if partition in self._paused or world.stalled.get(partition, 0.0) > world.now:
                 continue
-            log = self._world.log[partition]
-            start = max(position, self._world.low[partition])
-            records = log[start : start + left]
+            log = world.log[partition]
+            start = max(position, world.low[partition])
+            few = world.random.choice([0, 1, 3, left]) if world.interleaves else left
+            records = log[start : start + min(few, left)]
             self._positions[partition] = start + len(records)
             left -= len(records)
             yield from records
@@ -467,6 +474,7 @@ class SimulatedSource:
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
         for partition, commit in commits.items():
+            self._world.judge_commit(partition, commit)
             before = self._world.committed.get(partition)
             if before is not None and commit.offset < before.offset:
                 self._world.server.broken.append(f"{partition}: commit back from {before.offset} to {commit.offset}")
