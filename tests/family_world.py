@@ -191,7 +191,9 @@ class FamilyWorld:
         durable = self.store.durable
         progress = durable.progress.get(partition, 0)
         owed = [each.firsts[partition] for each in durable.dirty.values() if partition in each.firsts]
-        if commit.offset > progress or commit.offset > min(owed, default=commit.offset):
+        known = self.world.committed.get(partition)  # an empty store is filled anew up to there
+        least = min([progress, *owed]) if known is None else max(known.offset, min([progress, *owed]))
+        if commit.offset > least:
             self.server.broken.append(f"{partition}: {commit.offset} is committed, {progress} durable, {owed} owed")
 
     def _judge(self, batch: Batch) -> None:
