@@ -155,6 +155,10 @@ class Shop:
             for inner in self.of(child.name, key[0]):
                 self.delete(child.name, inner, told=told and self.dialect is not Dialect.MYSQL)
 
+    def delete_flattened(self, name: str, key: RowKey) -> None:
+        """Delete a row as ExtractNewRecordState tells it: by a tombstone."""
+        self._append(TABLES[name], self.rows[name].pop(key), None)
+
     def change_key(self, name: str, key: RowKey, new: Any) -> None:  # noqa: ANN401 (likewise)
         """Change the first column of a primary key; what belongs to the row follows by cascade."""
         table = TABLES[name]

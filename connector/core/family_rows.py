@@ -87,7 +87,7 @@ class FamilyRows:
         have been read by another process before.
         """
         reader, op = self._readers[event.record.topic], event.op.value
-        if event.tombstone and reader.member.primary_key is not None:
+        if event.tombstone and not reader.is_named(event):
             return Change(Taken("tombstone", op))
         try:
             key = reader.key(event)

@@ -303,11 +303,16 @@ class Reader:
 
     # Names of rows
 
+    def is_named(self, event: ChangeEvent) -> bool:
+        """Whether the message key is the row's primary key, as far as the mapping says."""
+        primary = self.member.primary_key
+        return primary is None or (event.key is not None and event.key.values.keys() == set(primary))
+
     def key(self, event: ChangeEvent) -> str:
         """What names the row: its primary key. Raises BadValue."""
         primary = self.member.primary_key
         row = event.after or event.before
-        if primary is None or (event.key is not None and event.key.values.keys() == set(primary)):
+        if self.is_named(event):
             if event.key is None or not event.key.values:
                 raise BadValue("is missing; expected the row's key", Reason.NO_KEY, remedy=_KEY_REMEDY)
             columns = primary or tuple(sorted(event.key.values))

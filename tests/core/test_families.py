@@ -260,3 +260,16 @@ def test_a_row_that_comes_back_as_it_was_outlives_an_earlier_cascade() -> None:
     stage.read("orders")
     stage.settle()
     assert stage.sent[-1] == "post o with x"
+
+
+def test_a_deletion_that_is_a_tombstone_alone_counts_where_the_mapping_names_the_key() -> None:
+    """Flattened events tell a deletion so; the key names the row, as the mapping says too."""
+    stage = Stage(Entity.PRODUCTS)
+    stage.shop.insert("products", id=1, code="p", tag="1>1")
+    stage.shop.insert("product_variants", id=1, product_id=1, sku="x", image=None)
+    stage.shop.insert("product_texts", product_id=1, language="en", title="Tea")
+    stage.settle()
+    assert stage.documents["p"]["ProductName"] == "Tea"
+    stage.shop.delete_flattened("product_texts", (1, "en"))
+    stage.settle()
+    assert "ProductName" not in stage.documents["p"]
