@@ -101,14 +101,15 @@ class Assembly:
         root = self._body(self._root, parent)
         if root is None or root.moved:
             return Remove() if there else Keep("")
+        document, shared, untold, unread = self._with_sides(self._sides, parent, root)
+        identifier = self._identify(document)
+        if not identifier and not unread:
+            return Remove() if there else Keep(NO_IDENTIFIER)
+        verdict = self._judge_consent(identifier, document, unread, family) or (Keep(INCOMPLETE) if unread else None)
+        if verdict is not None:
+            return verdict
+        notes = Notes()
         try:
-            document, shared, untold = self._with_sides(self._sides, parent, root)
-            identifier = self._identify(document)
-            if not identifier:
-                return Remove() if there else Keep(NO_IDENTIFIER)
-            if (verdict := self._judge_consent(identifier, document.get(consent.FIELD), family)) is not None:
-                return verdict
-            notes = Notes()
             if self._child is not None:
                 document[self._list_field] = self._parts(parent, shared, untold, notes)
             elif shared and document.get(self._list_field):
@@ -154,21 +155,19 @@ class Assembly:
 
     def _with_sides(
         self, sides: Sequence[Reader], parent: str, body: Body, *, part: bool = False
-    ) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+    ) -> tuple[dict[str, Any], dict[str, Any], set[str], list[Reader]]:
         """The fields of a row and of its side rows; those of all elements of its list; those that were never told.
 
-        `part`: the row is such an element. Raises _Untellable.
+        `part`: the row is such an element. Last the tables of which a row is missing, or could not be read as a whole.
         """
-        if body.bad:
-            raise _Untellable
+        unread = [self._child if part and self._child else self._root] if body.bad else []
         required = self._part_required if part else self._required
         fields, parts, untold = dict(body.fields), dict(body.parts), set(body.untold)
         for side in sides:
             rows = self._store.children(side.member.number, parent, 1)
             if rows:
                 beside = Body.decode(rows[0][1].body)
-                if beside.bad:
-                    raise _Untellable
+                unread += [side] if beside.bad else []
                 fields |= beside.fields
                 parts |= beside.parts
                 untold.update(beside.untold)
@@ -177,34 +176,39 @@ class Assembly:
             fields |= told
             parts |= told_of_parts
             if side.feeds(required - told.keys()) or side.feeds_parts(self._part_required - told_of_parts.keys()):
-                raise _Untellable
-        return fields, parts, untold
+                unread.append(side)
+        return fields, parts, untold, unread
 
     def _parts(self, parent: str, shared: dict[str, Any], untold: set[str], notes: Notes) -> list[dict[str, Any]]:
         """The items or variants, from their rows. Raises _Untellable."""
         assert self._child is not None
         parts = []
         for key, row in self._store.children(self._child.member.number, parent, _MOST_ITEMS):
-            part, _, lacking = self._with_sides(self._part_sides, key, Body.decode(row.body), part=True)
+            part, _, lacking, unread = self._with_sides(self._part_sides, key, Body.decode(row.body), part=True)
+            if unread:
+                raise _Untellable
             if not self._part_required.isdisjoint(lacking):
                 untold.add(self._list_field)
             parts.append({**shared, **part})
         return merge(parts, notes) if self._entity is Entity.ORDERS else parts
 
     def _judge_consent(
-        self,
-        identifier: str,
-        given: bool | None,  # noqa: FBT001 (a field)
-        family: Family | None,
+        self, identifier: str, document: Mapping[str, Any], unread: Sequence[Reader], family: Family | None
     ) -> Judged | None:
-        """None: the customer may be sent. An id by which nothing is there is told to nobody without consent."""
+        """None: as far as consent goes, the customer may be sent. Whatever else of him could not be read.
+
+        An id by which nothing is there is told to nobody without consent.
+        """
+        given: bool | None = document.get(consent.FIELD)
         if self._policy == "forward" or given or (given is None and self._policy == "assume"):
             return None
+        if given is None and any(reader.feeds(frozenset((consent.FIELD,))) for reader in unread):
+            return None
         there = There.NOTHING if family is None else family.there
-        if family is not None and there and family.id != identifier:
+        if family is not None and there and family.id != (identifier or family.id):
             return Remove()
-        if there is There.DOCUMENT:
-            return Send(identifier, {self._id_field: identifier, consent.FIELD: False}, retracts=True)
+        if family is not None and family.id and there is There.DOCUMENT:
+            return Send(family.id, {self._id_field: family.id, consent.FIELD: False}, retracts=True)
         return Keep(consent.UNKNOWN if given is None else consent.NO_CONSENT)
 
     def _checked(self, identifier: str, document: dict[str, Any], untold: set[str], notes: Notes) -> Judged:

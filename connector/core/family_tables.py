@@ -204,8 +204,8 @@ def _without(source: Source, name: str) -> Source:
 class Body(NamedTuple):
     """What is kept of a row: fields of the API, and those of them whose value was never told.
 
-    `bad`: the row could not be converted, so its family is not sent. `moved`: it is what a row of another key held,
-    kept until that row's own event under the new key comes. `parts`: fields of every element of the list.
+    `bad`: not all of the row could be converted, so its family is not sent. `moved`: it is what a row of another key
+    held, kept until that row's own event under the new key comes. `parts`: fields of every element of the list.
     """
 
     fields: dict[str, Any]
@@ -285,10 +285,10 @@ class Reader:
         fields, untold = self._convert(before, after, notes)
         part_rules = self._plan_of(after).part_rules
         parts, untold_parts = part_rules.filled(after.values, before.values if before else None, notes, {})
-        if notes.errors:
-            return Read(key, parent, Body({}, bad=True), reject=notes.reject())
         fields |= {rule.field: kept.fields[rule.field] for rule in untold if rule.field in kept.fields}
         parts |= {rule.field: kept.parts[rule.field] for rule in untold_parts if rule.field in kept.parts}
+        if notes.errors:
+            return Read(key, parent, Body(fields, bad=True, parts=parts), reject=notes.reject())
         lacking = tuple(rule.field for rule in untold if rule.field not in kept.fields)
         return Read(key, parent, Body(fields, lacking, parts=parts), notes.rounded, notes.merged_items, notes.omitted)
 
@@ -320,7 +320,7 @@ class Reader:
         elif row is None:
             raise BadValue("does not name the row; expected its primary key", Reason.NO_KEY, remedy=_KEY_REMEDY)
         else:
-            columns = primary
+            columns = primary or ()
             key = self._text(row, columns)
         if event.op is Op.DELETE and len(columns) == 1 and key in _MADE_UP:
             raise BadValue(

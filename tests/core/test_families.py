@@ -81,7 +81,45 @@ def test_what_waits_of_a_customer_does_not_go_out_once_it_is_known_that_he_takes
     assert stage.settle() == ["post a"]
 
 
+def test_consent_is_taken_back_whatever_is_wrong_with_the_rest_of_a_customer() -> None:
+    """A row that can't be read keeps a family from being sent, and not from being retracted."""
+    stage = Stage(Entity.CUSTOMERS)
+    _customer(stage)
+    stage.settle()
+    stage.shop.update("customers", (1,), bio=["no", "text"])
+    stage.settle()
+    assert stage.sent == ["post a"]
+    stage.shop.update("consents", (1,), given=False)
+    assert stage.settle() == ["retract a"]
+
+
+def test_a_consent_that_cannot_be_read_tells_nothing() -> None:
+    """Neither is the customer sent, nor is what is there taken back."""
+    stage = Stage(Entity.CUSTOMERS)
+    _customer(stage)
+    stage.settle()
+    stage.shop.update("consents", (1,), given="perhaps")
+    stage.shop.update("customers", (1,), tag="1:2")
+    assert stage.settle() == []
+
+
 # Rows that can't be read
+
+
+def test_a_row_that_is_mended_has_its_large_column_still() -> None:
+    """What the bad row's event told, or what was kept before, is not repeated by the one that mends it."""
+    stage = Stage(Entity.ORDERS, Dialect.DEFAULT)
+    stage.shop.insert("orders", id=1, number="o", tag="c", state="paid", currency="EUR", revenue=1)
+    stage.shop.insert("order_items", id=1, order_id=1, product="p", sku="x", quantity=1, brand="Acme")
+    stage.shop.insert("item_prices", item_id=1, price=1)
+    stage.settle()
+    stage.shop.update("order_items", (1,), quantity=BAD)
+    assert stage.settle() == []
+    stage.shop.update("order_items", (1,), quantity=2)
+    stage.settle()
+    assert stage.documents["o"]["OrderItems"] == [
+        {"ProductId": "p", "Sku": "x", "Quantity": 2, "Brand": "Acme", "Price": 1}
+    ]
 
 
 def test_a_row_that_cannot_be_read_is_refused_each_time_that_it_comes() -> None:
