@@ -105,7 +105,9 @@ class Assembly:
         identifier = self._identify(document)
         if not identifier and not unread:
             return Remove() if there else Keep(NO_IDENTIFIER)
-        verdict = self._judge_consent(identifier, document, unread, family) or (Keep(INCOMPLETE) if unread else None)
+        moved = there and identifier and family is not None and family.id not in ("", identifier)
+        withheld = Remove() if moved else Keep(INCOMPLETE)  # no row has that id any more
+        verdict = self._judge_consent(identifier, document, unread, family) or (withheld if unread else None)
         if verdict is not None:
             return verdict
         notes = Notes()
@@ -115,7 +117,7 @@ class Assembly:
             elif shared and document.get(self._list_field):
                 document[self._list_field] = [{**shared, **part} for part in document[self._list_field]]
         except _Untellable:
-            return Keep(INCOMPLETE)
+            return withheld
         if self._withholds and document.get(self._list_field) == []:
             return Remove(emptied=True) if there else Keep(WITHHELD[self._entity])
         return self._checked(identifier, document, untold, notes)

@@ -227,6 +227,19 @@ def test_an_item_that_is_deleted_of_one_order_may_still_be_in_another() -> None:
     assert families["a"] >= {("p", "z")}
 
 
+def test_an_id_that_no_row_has_is_deleted_of_a_family_that_is_withheld_too() -> None:
+    """An order with a row that can't be read stays as it is under its own id, and not under one that it has left."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage, 1, "a")
+    stage.settle()
+    stage.shop.update("order_items", (10,), quantity=BAD)
+    assert stage.settle() == []
+    stage.shop.update("orders", (1,), number="b")
+    assert stage.settle() == ["delete a"]
+    stage.shop.update("order_items", (10,), quantity=1)
+    assert stage.settle() == ["post b with x"]
+
+
 def _apart(stage: Stage) -> tuple[int, int]:
     """Two orders whose events lie on two partitions."""
     return 1, next(n for n in range(2, 50) if stage.shop.partition("orders", n) != stage.shop.partition("orders", 1))
