@@ -69,12 +69,13 @@ class Keeping:
             return bounds.low
         start = bounds.low if known is None else known
         lacking = bounds.low > 0 if known is None else known < bounds.low
+        if committed is not None:
+            self._offsets.settled_below(partition, min(committed, bounds.high))
         if committed is None or (known is not None and start >= committed):
             return max(start, bounds.low)
         if lacking and not self._kafka.compacted(partition.topic):
             raise ConfigurationError([_cannot_refill(partition)])
         families.rows.refill(partition, committed)
-        self._offsets.settled_below(partition, committed)
         if start < committed:
             _LOG.warning(
                 "store_refilled",

@@ -312,9 +312,13 @@ def _zero(value: Any) -> Any:  # noqa: ANN401 (a column's value)
     return None if value is None else type(value)()
 
 
+SOLD = ("placed", "paid")
+"""The states of orders that are sent; others are carts."""
+
 BAD = "many"
 """What stands in a column of numbers that can't be read."""
 
 
 def _is_bad(row: Row) -> bool:
-    return BAD in (row.get("quantity"), row.get("price"), row.get("revenue"))
+    filtered = "state" in row and row["state"] not in SOLD
+    return not filtered and BAD in (row.get("quantity"), row.get("price"), row.get("revenue"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from family_shop import BAD
+from family_shop import BAD, SOLD
 
 if TYPE_CHECKING:
     from family_shop import Shop
@@ -52,7 +52,7 @@ def _customers(shop: Shop, found: Expected) -> None:
 
 def _orders(shop: Shop, found: Expected) -> None:
     for (number,), row in shop.rows["orders"].items():
-        if row["state"] not in ("placed", "paid"):
+        if row["state"] not in SOLD:
             continue
         items = [shop.rows["order_items"][key] for key in sorted(shop.of("order_items", number))]
         prices = [_first(shop, "item_prices", item["id"]) for item in items]

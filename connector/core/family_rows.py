@@ -180,6 +180,7 @@ class FamilyRows:
             mark = None if event.position is None else (0, *event.position)
             row = StoredRow(_NOBODYS if moved is None else moved, _GONE, mark)
             self._store.put(_MARKS + reader.member.number, key, row)
+            moved = self._carried(reader, moved, event.position)
             for other in below:
                 self._cascade(other, event, key, moved)
         if below and moved is not None:
@@ -239,17 +240,21 @@ class FamilyRows:
         above, row = self._above(reader), event.after or (event.before if event.trusts_before else None)
         if not event.silent_cascades or above is None or row is None:
             return read
-        former, position = reader.parent(row), event.position
-        parent = former
-        while parent is not None and position is not None:
-            mark = self._store.row(_MARKS + above.member.number, parent)
-            if mark is None or mark.position is None or mark.position[1:] <= position:
-                break
-            parent, position = None if mark.parent == _NOBODYS else mark.parent, mark.position[1:]
+        former = reader.parent(row)
+        parent = self._carried(above, former, event.position)
         if former is None or parent == former:
             return read
         key = read.key if parent is None else reader.renamed(read.key, former, parent)
         return read._replace(key=key, parent=None if read.parent is None else parent)
+
+    def _carried(self, reader: Reader, key: str | None, position: tuple[int | str, ...] | None) -> str | None:
+        """The key to which a row's cascades have carried what belonged to it at a position; None if they deleted it."""
+        while key is not None and position is not None:
+            mark = self._store.row(_MARKS + reader.member.number, key)
+            if mark is None or mark.position is None or mark.position[1:] <= position:
+                break
+            key, position = None if mark.parent == _NOBODYS else mark.parent, mark.position[1:]
+        return key
 
     # What an earlier process may have sent
 

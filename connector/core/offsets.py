@@ -131,7 +131,9 @@ class Offsets:
         taken_in = tenure.committable()
         if taken_in is None:
             return None
-        return max(tenure.settled, taken_in if floor is None else min(taken_in, floor))
+        if floor is not None:  # what is kept may be touched anew by an old record: it is not lost for that
+            taken_in = tenure.settled = max(tenure.settled, min(taken_in, floor))
+        return max(tenure.settled, taken_in)
 
     def taken_in(self, partition: Partition) -> int | None:
         """Return the offset below which no ticket is live, None before a position is known."""

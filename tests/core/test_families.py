@@ -280,6 +280,20 @@ def test_consent_does_not_outlive_a_key_that_mysql_changed_silently(order: str) 
     assert stage.sent[-1] == "delete a"
 
 
+def test_items_follow_an_order_whose_key_mysql_changed_twice() -> None:
+    """The later change, in another partition, is read before the earlier one."""
+    stage = Stage(Entity.ORDERS, Dialect.MYSQL)
+    one, other = _apart(stage)
+    _order(stage, one, "o")
+    stage.settle()
+    stage.shop.change_key("orders", (one,), other)
+    stage.shop.change_key("orders", (other,), 1000)
+    stage.read("orders", key=other)
+    stage.read("orders", key=one)
+    stage.settle()
+    assert stage.sent[-1] == "post o with x"
+
+
 def test_rows_of_a_child_row_follow_what_mysql_does_silently() -> None:
     """Its key changes, then it is deleted and comes back: the prices of its side table follow, and end with it."""
     stage = Stage(Entity.ORDERS, Dialect.MYSQL)
