@@ -335,7 +335,7 @@ class Service:
         key = self._settings.replenit_api_key.value()
         turned, self._turned_at = self._turned_at, now
         self._wait = LONGEST_WAIT
-        ready = self._ownership.open(now, self._full)
+        ready = self._ownership.open(self.heartbeat, self._full)  # of what was open when families were assembled
         while key is not None and self._dispatch.flying < CONNECTIONS:
             batch = self._dispatch.next(now, ready)
             if not isinstance(batch, Batch):
