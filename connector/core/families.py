@@ -104,6 +104,7 @@ class Families:
         self._urgent: dict[str, None] = {}  # whose document waits, and must not go out
         self._emptied: dict[str, float] = {}  # a family whose last item has gone → when it is deleted
         self._out: dict[str, _Out] = {}
+        self._left: dict[str, set[Key]] = {}  # documents under way of a family whose newest version can't be sent
         self._parked: list[tuple[Told, Reject]] = []
         self._refused: dict[str, None] = {}
         self._window = Window()
@@ -126,9 +127,12 @@ class Families:
         change = self.rows.take(event, partition, newer, self._refused.keys(), passed=passed)
         for parent in change.families:
             self._touch(parent, event, now)
-            if self.entity is Entity.CUSTOMERS and parent in self._out and not self._may_be_sent(parent):
+            if self.entity is Entity.CUSTOMERS and self._is_under_way(parent) and not self._may_be_sent(parent):
                 self._urgent[parent] = None
         return change.taken
+
+    def _is_under_way(self, parent: str) -> bool:
+        return parent in self._out or parent in self._left
 
     def _may_be_sent(self, parent: str) -> bool:
         """Whether the family's document may go out as it is now."""
@@ -254,7 +258,8 @@ class Families:
         self, parent: str, version: int, touched: Touched, family: Family | None, judged: Judged, now: float
     ) -> Told:
         before = self._out.get(parent)
-        out = self._out[parent] = _Out(version, former=frozenset() if before is None else frozenset(before.keys))
+        waiting = self._left.pop(parent, set()) | (set() if before is None else before.keys)
+        out = self._out[parent] = _Out(version, former=frozenset(waiting))
         record = touched.record
         match judged:
             case Send():
@@ -278,8 +283,12 @@ class Families:
                     self._store.keep_family(self.entity, parent, family._replace(retired=gone))
                 if reason != INCOMPLETE:
                     self._take_back(parent, out, touched, now)
+                elif waiting:
+                    self._left[parent] = waiting
                 return Told("withheld", record, withheld=reason, parent=parent)
             case Reject():
+                if waiting:
+                    self._left[parent] = waiting
                 return Told("dead_letter", record, reject=judged, parent=parent, version=version)
 
     def _upsert(  # noqa: PLR0913, PLR0917 (as `_judged`)
@@ -427,6 +436,10 @@ class Families:
     def settled(self, entry: Entry) -> None:
         """Nothing more is owed of the entry, be it delivered, superseded, or a dead letter that is confirmed."""
         for parent, version in entry.origins.items():
+            left = self._left.get(parent, set())
+            left.discard(entry.key)
+            if not left:
+                self._left.pop(parent, None)
             out = self._out.get(parent)
             if out is None or out.version != version:
                 continue
@@ -456,6 +469,7 @@ class Families:
         self._urgent.clear()
         self._emptied.clear()
         self._out.clear()
+        self._left.clear()
         self._parked.clear()
         self._look_for_more()
         self._pending.drop_waiting(self.entity)

@@ -194,6 +194,19 @@ def test_a_hot_family_hides_none_that_waits_on_disk() -> None:
     assert "post left with x" in stage.sent
 
 
+def test_what_waits_of_a_family_that_cannot_be_sent_is_taken_back_when_it_must_not() -> None:
+    """An older document still waits while a row can't be read; then the order loses its items, and is withheld."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage)
+    stage.read()
+    stage.turn()
+    stage.shop.update("order_items", (10,), quantity=BAD)
+    stage.read()
+    stage.turn()
+    stage.shop.delete("order_items", (10,))
+    assert stage.settle() == []
+
+
 # Ids that go from one family to another
 
 
