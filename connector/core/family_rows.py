@@ -29,6 +29,9 @@ _NOBODYS = "\0"
 _MARKS = 1_000_000
 """Numbers of tables from here on hold which rows have gone or moved, where the source does not log what follows."""
 
+_COLUMNS = 2_000_000
+"""Numbers of tables from here on hold which columns their primary keys are of."""
+
 
 class Change(NamedTuple):
     """What became of a record, and the families that it touches."""
@@ -54,6 +57,7 @@ class FamilyRows:
         self._assembly = assembly
         self._store = store
         self._suppress = suppress
+        self._columns: dict[int, tuple[str, ...]] = {}  # the number of a table → those of its primary key
         self._settled_below: dict[Partition, int] = {}
 
     @property
@@ -91,6 +95,7 @@ class FamilyRows:
             return Change(Taken("tombstone", op))
         try:
             key = reader.key(event)
+            self._learn_columns(reader, event)
             row = f"{reader.member.number}:{key}"
             old = self._store.row(reader.member.number, key)
             if row in newer or (old is not None and _older(event, partition, old)):
@@ -221,13 +226,27 @@ class FamilyRows:
         self._store.put(number, moved, there._replace(body=mended.encode()))
         return set(self._families_of(reader, moved, there.parent))
 
+    def _learn_columns(self, reader: Reader, event: ChangeEvent) -> None:
+        """Remember which columns the table's keys are of: where a foreign key is among them, cascades change them."""
+        columns, number = reader.columns(event), reader.member.number
+        if event.silent_cascades and self._columns.get(number) != columns:
+            self._columns[number] = columns
+            self._store.put(_COLUMNS + number, "", StoredRow(json.dumps(columns), _GONE))
+
+    def _columns_of(self, reader: Reader) -> Sequence[str]:
+        number = reader.member.number
+        if number not in self._columns:
+            row = self._store.row(_COLUMNS + number, "")
+            self._columns[number] = () if row is None else tuple(json.loads(row.parent))
+        return self._columns[number]
+
     def _cascade(self, reader: Reader, event: ChangeEvent, parent: str, moved: str | None) -> None:
         """What a foreign key does to the rows of a table, of those that are not newer than the event."""
         number = reader.member.number
         for key, row in self._store.children(number, parent, _EVERY):
             if row.position is not None and event.position is not None and row.position[1:] > event.position:
                 continue
-            to = key if moved is None else reader.renamed(key, parent, moved)
+            to = key if moved is None else reader.renamed(key, self._columns_of(reader), moved)
             if moved is None or to != key:
                 self._store.drop(number, key)
             if moved is not None and (to == key or self._store.row(number, to) is None):
@@ -244,7 +263,7 @@ class FamilyRows:
         parent = self._carried(above, former, event.position)
         if former is None or parent == former:
             return read
-        key = read.key if parent is None else reader.renamed(read.key, former, parent)
+        key = read.key if parent is None else reader.renamed(read.key, self._columns_of(reader), parent)
         return read._replace(key=key, parent=None if read.parent is None else parent)
 
     def _carried(self, reader: Reader, key: str | None, position: tuple[int | str, ...] | None) -> str | None:

@@ -343,17 +343,18 @@ class Reader:
             return None
         return self._text(row, self.member.foreign_key)
 
-    def renamed(self, key: str, parent: str, moved: str) -> str:
-        """The row's key once its parent's has become `moved`: another one where it holds that.
+    def columns(self, event: ChangeEvent) -> tuple[str, ...]:
+        """The columns of the row's primary key, in the order in which `key` takes them; none where it is not told."""
+        return self.member.primary_key or (() if event.key is None else tuple(sorted(event.key.values)))
 
-        Whether it does can't be told of several columns that the mapping does not name.
-        """
-        if key == parent:
-            return moved
-        primary, foreign = self.member.primary_key or (), self.member.foreign_key
-        if len(primary) < 2 or not set(foreign) <= set(primary):  # noqa: PLR2004 (one column is its own text)
+    def renamed(self, key: str, columns: Sequence[str], moved: str) -> str:
+        """The row's key, of these columns, once its parent's has become `moved`: another one where it holds that."""
+        foreign = self.member.foreign_key
+        if not columns or not set(foreign) <= set(columns):
             return key
-        parts = dict(zip(primary, json.loads(key), strict=True))
+        if len(columns) == 1:
+            return moved
+        parts = dict(zip(columns, json.loads(key), strict=True))
         parts |= zip(foreign, [moved] if len(foreign) == 1 else json.loads(moved), strict=True)
         return json.dumps(list(parts.values()), ensure_ascii=False, separators=(",", ":"))
 

@@ -307,6 +307,20 @@ def test_items_follow_an_order_whose_key_mysql_changed_twice() -> None:
     assert stage.sent[-1] == "post o with x"
 
 
+def test_a_side_row_keeps_its_own_key_that_happens_to_be_its_parents() -> None:
+    """Only a key that holds the foreign key changes with it: two numbers that are equal by chance say nothing."""
+    stage = Stage(Entity.PRODUCTS, Dialect.MYSQL)
+    stage.shop.insert("products", id=1, code="p", tag="1>1")
+    stage.shop.insert("product_variants", id=2, product_id=1, sku="x", image=None)
+    stage.shop.insert("variant_stocks", id=2, variant_id=2, quantity=5)
+    stage.settle()
+    stage.shop.change_key("product_variants", (2,), 3)
+    stage.settle()
+    stage.shop.update("variant_stocks", (2,), quantity=6)
+    stage.settle()
+    assert stage.documents["p"]["ProductVariants"] == [{"VariantId": "3", "Sku": "x", "Stock": 6}]
+
+
 def test_rows_of_a_child_row_follow_what_mysql_does_silently() -> None:
     """Its key changes, then it is deleted and comes back: the prices of its side table follow, and end with it."""
     stage = Stage(Entity.ORDERS, Dialect.MYSQL)
