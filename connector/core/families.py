@@ -330,7 +330,7 @@ class Families:
                 if family.held:
                     self._touch_again(author, touched, now)
                 continue
-            others = self._others(identifier, parent)
+            others = [other for other in self._others(identifier, parent) if self._sends(other, identifier)]
             for other in others:
                 heir = self._store.family(self.entity, other) or Family("")
                 heir = heir._replace(there=max(heir.there, family.there), held=heir.held | family.held)
@@ -351,6 +351,11 @@ class Families:
         """The other families whose document may be there by this id."""
         parents = self._store.parents_of(self.entity, identifier, _MOST_SHARING)
         return [other for other in parents if other != parent]
+
+    def _sends(self, parent: str, identifier: str) -> bool:
+        """Whether the family's document is to be there by this id, so that it takes the place of another's."""
+        judged = self._assembly.judge(parent, self._store.family(self.entity, parent))
+        return isinstance(judged, Send) and judged.id == identifier
 
     def _touch_again(self, parent: str, touched: Touched, now: float) -> None:
         record = touched.record

@@ -298,6 +298,10 @@ class FamilyRows:
         """
         known, body = self._store.family(self._entity, read.key), read.body
         family = known
+        moved = self._root.key_of(header) if (header := _header(event, "__debezium.newkey")) else None
+        if body is None and known is not None and moved is not None and event.silent_cascades:
+            heir = self._store.family(self._entity, moved) or Family("", There.DOCUMENT)
+            self._store.keep_family(self._entity, moved, heir._replace(held=heir.held | known.held))
         if body is not None and not body.bad:
             if known is None and not self._assembly.may_send(body):
                 return
