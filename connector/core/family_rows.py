@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic_core import to_json
+
 from connector.core.family_tables import Body, Role, bad_name
 from connector.core.intake import Taken
 from connector.core.notes import BadValue
@@ -28,6 +30,9 @@ _GONE = b""
 _NOBODYS = "\0"
 _MARKS = 1_000_000
 """Numbers of tables from here on hold which rows have gone or moved, where the source does not log what follows."""
+
+_MOST_MARKS = 20
+"""The latest of one key; more are of a key that is used again and again."""
 
 _COLUMNS = 2_000_000
 """Numbers of tables from here on hold which columns their primary keys are of."""
@@ -182,9 +187,7 @@ class FamilyRows:
             families |= self._hand_on(reader, moved, old)
         below = self._below(reader) if event.silent_cascades else ()
         if below:
-            mark = None if event.position is None else (0, *event.position)
-            row = StoredRow(_NOBODYS if moved is None else moved, _GONE, mark)
-            self._store.put(_MARKS + reader.member.number, key, row)
+            self._mark(reader, key, event.position, moved)
             moved = self._carried(reader, moved, event.position)
             for other in below:
                 self._cascade(other, event, key, moved)
@@ -266,13 +269,24 @@ class FamilyRows:
         key = read.key if parent is None else reader.renamed(read.key, self._columns_of(reader), parent)
         return read._replace(key=key, parent=None if read.parent is None else parent)
 
+    def _marks(self, reader: Reader, key: str) -> list[tuple[tuple[int | str, ...], str | None]]:
+        """When the row of a key has gone, in that order, and to which key, None where it was deleted."""
+        row = self._store.row(_MARKS + reader.member.number, key)
+        return [] if row is None else [(tuple(position), moved) for position, moved in json.loads(row.body)]
+
+    def _mark(self, reader: Reader, key: str, position: tuple[int | str, ...] | None, moved: str | None) -> None:
+        marks = self._marks(reader, key)
+        if position is not None and (position, moved) not in marks:
+            marks = sorted([*marks, (position, moved)], key=lambda mark: mark[0])[-_MOST_MARKS:]
+            self._store.put(_MARKS + reader.member.number, key, StoredRow(_NOBODYS, to_json(marks)))
+
     def _carried(self, reader: Reader, key: str | None, position: tuple[int | str, ...] | None) -> str | None:
         """The key to which a row's cascades have carried what belonged to it at a position; None if they deleted it."""
         while key is not None and position is not None:
-            mark = self._store.row(_MARKS + reader.member.number, key)
-            if mark is None or mark.position is None or mark.position[1:] <= position:
+            after = [mark for mark in self._marks(reader, key) if mark[0] > position]
+            if not after:
                 break
-            key, position = None if mark.parent == _NOBODYS else mark.parent, mark.position[1:]
+            position, key = after[0]
         return key
 
     # What an earlier process may have sent

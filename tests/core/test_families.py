@@ -307,6 +307,20 @@ def test_items_follow_an_order_whose_key_mysql_changed_twice() -> None:
     assert stage.sent[-1] == "post o with x"
 
 
+def test_a_row_that_is_read_late_fell_to_the_cascade_of_its_time() -> None:
+    """MySQL: an order is deleted, its key used again, and changed; an item of the first one belongs to none of them."""
+    stage = Stage(Entity.ORDERS, Dialect.MYSQL)
+    _order(stage, 1, "a")
+    stage.shop.delete("orders", (1,))
+    _order(stage, 1, "b", "")
+    stage.shop.change_key("orders", (1,), 2)
+    stage.read("orders")
+    assert stage.settle() == []
+    stage.shop.insert("order_items", id=20, order_id=2, product="p", sku="y", quantity=1, brand=None)
+    stage.shop.insert("item_prices", item_id=20, price=1)
+    assert stage.settle() == ["post b with y"]
+
+
 def test_a_side_row_keeps_its_own_key_that_happens_to_be_its_parents() -> None:
     """Only a key that holds the foreign key changes with it: two numbers that are equal by chance say nothing."""
     stage = Stage(Entity.PRODUCTS, Dialect.MYSQL)
