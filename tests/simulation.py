@@ -24,7 +24,7 @@ from connector.service import Clocks, Service
 from connector.settings import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from connector.adapters.dead_letters import DeadLetter
     from connector.adapters.kafka import Owner
@@ -492,6 +492,21 @@ class SimulatedSource:
 
     def resume(self, partitions: Iterable[Partition]) -> None:
         self._paused.difference_update(partitions)
+
+    def take_away(self, partitions: Sequence[Partition]) -> None:
+        """A rebalance gives these to another process."""
+        assert self._owner is not None
+        self._owner.revoked(partitions)
+        for partition in partitions:
+            del self._positions[partition]
+            self._ended.pop(partition, None)
+
+    def give_back(self, partitions: Sequence[Partition]) -> None:
+        """A rebalance gives these to this process again."""
+        assert self._owner is not None
+        for partition in partitions:
+            self._positions[partition] = self._world.committed[partition].offset
+        self._owner.assigned(partitions)
 
     def close(self) -> None:
         assert self._owner is not None

@@ -1,0 +1,190 @@
+"""Families in the simulated world: a shop of several tables for each entity, its topics in any order, under faults."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from family_shop import Dialect
+from family_world import FamilyWorld
+
+from connector.core.entries import Lane
+from connector.core.events import Partition
+from connector.core.halts import SuspendReason
+from connector.errors import ConfigurationError
+from connector.sandbox.state import Upsert
+
+if TYPE_CHECKING:
+    from connector.service import Service
+
+KINDS = [(dialect, reading) for dialect in Dialect for reading in Upsert]
+SEEDS = range(3)
+
+
+def _world(seed: int, dialect: Dialect, reading: Upsert) -> FamilyWorld:
+    by_order = seed % 3 == 0 and dialect is not Dialect.MYSQL
+    return FamilyWorld(seed, dialect, reading, items_by_order=by_order)
+
+
+def _stall(world: FamilyWorld, chance: random.Random) -> None:
+    for partition in chance.sample(list(world.shop.log), 3):
+        world.world.stalled[partition] = world.world.now + chance.choice([0, 1, 6])
+
+
+def _end(world: FamilyWorld, service: Service) -> None:
+    """The faults are over: everything arrives."""
+    world.world.stalled.clear()
+    world.faults.fails = world.faults.loses_answer = world.faults.refuses_connection = world.faults.straggles = 0.0
+    world.server.throttles = 0.0
+    assert world.run(service, 3600)
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("dialect", "reading"), KINDS)
+def test_a_shop_arrives_whatever_order_its_topics_are_read_in(seed: int, dialect: Dialect, reading: Upsert) -> None:
+    """Every way in which rows come, change keys, families and identifiers, and go; snapshots and repeats among them."""
+    world = _world(seed, dialect, reading)
+    world.life(30)
+    service = world.service()
+    for turn in range(10):
+        world.run(service, world.random.uniform(0, 6))
+        world.life(6)
+        if turn == 5:
+            world.shop.snapshot()
+        if turn == 7:
+            world.shop.send_again(15)
+    _end(world, service)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("dialect", "reading"), KINDS)
+def test_kills_and_faults_of_the_api_lose_nothing(seed: int, dialect: Dialect, reading: Upsert) -> None:
+    """Killed at any step, again and again, with answers that get lost, whether their requests were applied or not."""
+    chance = random.Random(seed)
+    world = _world(seed, dialect, reading)
+    world.faults.fails, world.faults.loses_answer, world.faults.refuses_connection = 0.1, 0.1, 0.05
+    world.faults.straggles, world.server.throttles, world.faults.latency = 0.1, 0.05, (0.05, 2.0)
+    world.life(20, bad=0.03)
+    service = world.service()
+    for _ in range(8):
+        _stall(world, chance)
+        world.run(service, chance.choice([0.3, 1, 6, 12]))
+        world.life(4, bad=0.03)
+        if chance.random() < 0.3:
+            service.stop()
+            service = world.service()
+        for _ in range(chance.choice([0, 1, 1, 3])):
+            world.kill()
+            world.world.advance(chance.choice([0, 0, 1, 8]))
+            service = world.service()
+            for _ in range(chance.randrange(30)):
+                service.step()
+    _end(world, service)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("dialect", "reading"), KINDS)
+def test_a_lost_disk_is_filled_anew(seed: int, dialect: Dialect, reading: Upsert) -> None:
+    """What was settled is kept and not sent again; what was not is, and what vanishes later is still deleted."""
+    world = FamilyWorld(seed + 100, dialect, reading)
+    world.life(25)
+    service = world.service()
+    world.run(service, 60)
+    world.kill(disk=True)
+    service = world.service()
+    assert world.run(service, 200)
+    requests = len(world.server.requests)
+    world.kill(disk=True)
+    service = world.service()
+    world.world.run(service, 200)
+    assert len(world.server.requests) == requests
+    world.life(25)
+    _end(world, service)
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_quiet_shop_costs_nothing_after_a_restart(dialect: Dialect) -> None:
+    """Neither after a stop nor after a kill, nor for a snapshot, is anything sent that is there."""
+    world = FamilyWorld(7, dialect, Upsert.REPLACE)
+    world.life(40)
+    service = world.service()
+    assert world.run(service, 300)
+    requests = len(world.server.requests)
+    service.stop()
+    world.world.run(world.service(), 120)
+    world.kill()
+    world.shop.snapshot()
+    service = world.service()
+    assert world.run(service, 200)
+    assert len(world.server.requests) == requests
+
+
+def test_what_a_backlog_costs() -> None:
+    """A load of new families costs about as many requests as full batches, and no DELETE."""
+    world = FamilyWorld(3, Dialect.DEFAULT, Upsert.MERGE)
+    for number in range(1, 901):
+        world.shop.insert("orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1)
+        world.shop.insert("order_items", id=number, order_id=number, product="p", sku="s", quantity=1, brand=None)
+        world.shop.insert("item_prices", item_id=number, price=1)
+        world.shop.commit()
+    world.world.interleaves = False
+    assert world.run(world.service(), 300)
+    assert world.differences() == []
+    assert len(world.server.requests) <= 900 / 200 + 2
+
+
+def test_a_lost_disk_is_refused_where_the_topics_have_lost_rows() -> None:
+    """Retention has deleted what was kept: only a compacted topic holds every key still."""
+    world = FamilyWorld(1, Dialect.FULL, Upsert.REPLACE)
+    world.life(30)
+    service = world.service()
+    assert world.run(service, 300)
+    for partition, log in world.shop.log.items():
+        world.world.low[partition] = min(1, len(log))
+    world.kill(disk=True)
+    with pytest.raises(ConfigurationError, match="STATE_DIR"):
+        world.world.run(world.service(), 30)
+
+
+def test_what_retention_deletes_after_it_was_kept_is_not_missed() -> None:
+    """An intact store has the rows: nothing is told to be missed, and what changes is sent as a whole."""
+    world = FamilyWorld(2, Dialect.FULL, Upsert.REPLACE)
+    world.life(30)
+    service = world.service()
+    assert world.run(service, 300)
+    service.stop()
+    for partition, log in world.shop.log.items():
+        world.world.low[partition] = len(log)
+    service = world.service()
+    world.life(30)
+    _end(world, service)
+    for partition in world.shop.log:
+        assert not service._metrics.registry.get_sample_value(  # noqa: SLF001
+            "connector_retention_gap_records_total", {"topic": partition.topic}
+        )
+
+
+def test_nothing_is_sent_while_another_process_has_some_of_the_partitions() -> None:
+    """Its lane is suspended and says so; once they are back what was missed is read first."""
+    world = FamilyWorld(4, Dialect.FULL, Upsert.REPLACE)
+    world.life(20)
+    service = world.service()
+    assert world.run(service, 300)
+    elsewhere = [Partition("shop.order_items", 1)]
+    source = service._source  # noqa: SLF001 (Kafka's part is played here)
+    source.take_away(elsewhere)  # type: ignore[attr-defined] # it is a simulated one
+    requests = len(world.server.requests)
+    for key in list(world.shop.rows["orders"]):
+        world.touch("orders", key)
+    for key in list(world.shop.rows["order_items"]):
+        world.shop.update("order_items", key, quantity=60)
+    world.world.run(service, 60)
+    orders = [batch for _, batch in world.server.requests[requests:] if "order" in batch.request.endpoint]
+    assert orders == []
+    suspended = service._suspensions  # noqa: SLF001
+    assert suspended.get(Lane.ORDERS, SuspendReason.PARTITIONS_ELSEWHERE) is not None
+    source.give_back(elsewhere)  # type: ignore[attr-defined] # likewise
+    _end(world, service)
+    assert suspended.get(Lane.ORDERS, SuspendReason.PARTITIONS_ELSEWHERE) is None
