@@ -149,7 +149,7 @@ class FamilyRows:
         if read.body is None or read.parent is None:
             if event.after is None:
                 families |= self._follow(reader, event, read.key, old)
-            unknown = old is None and event.silent_cascades and reader is not self._root
+            unknown = not was_kept and event.silent_cascades and reader is not self._root
             if reader.member.primary_key is not None or unknown:  # what moves to this key later is older
                 self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
             elif old is not None:
