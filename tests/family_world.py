@@ -62,12 +62,12 @@ class Replenit:
         latency = world.random.uniform(*faults.latency)
         if faults.straggles and world.random.random() < faults.straggles:
             latency = world.random.uniform(1, 29)
+        self.judge(batch)
         if faults.down or world.random.random() < faults.refuses_connection:
             world.at(world.now + 0.01, lambda: reply(NoAnswer("refused", ambiguous=False)))
             return
         self.requests.append((world.now, batch))
         self.purposes[batch.purpose] += 1
-        self.judge(batch)
         keys = [(entry.key.entity.value, entry.key.id) for entry in batch.entries]
         for key in keys:
             if self._at_work[key]:

@@ -330,13 +330,17 @@ class Families:
                 if family.held:
                     self._touch_again(author, touched, now)
                 continue
-            others = [other for other in self._others(identifier, parent) if self._sends(other, identifier)]
-            for other in others:
+            claimants = {*self._others(identifier, parent), *self._pending.claimants(key)} - {parent}
+            heirs = [other for other in sorted(claimants) if self._sends(other, identifier)]
+            for other in heirs:
                 heir = self._store.family(self.entity, other) or Family("")
-                heir = heir._replace(there=max(heir.there, family.there), held=heir.held | family.held)
-                self._store.keep_family(self.entity, other, heir)
+                if heir.id == identifier:
+                    heir = heir._replace(there=max(heir.there, family.there))
+                else:
+                    heir = heir._replace(retired=heir.retired | {identifier})
+                self._store.keep_family(self.entity, other, heir._replace(held=heir.held | family.held))
                 self._touch_again(other, touched, now)
-            if not others:
+            if not heirs:
                 gone.add(identifier)
                 self._put(out, parent, touched, key, GONE, now)
         return frozenset(gone)

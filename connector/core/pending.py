@@ -134,6 +134,10 @@ class Pending:
                 return entry.author
         return None
 
+    def claimants(self, key: Key) -> set[str]:
+        """The families whose documents of the key are under way, or were, before another's took their place."""
+        return {name for entry in (self._waiting.get(key), self._flying.get(key)) if entry for name in entry.origins}
+
     def superseded(self, entry: Entry) -> bool:
         """Whether something newer waits than what flies."""
         return entry.key in self._waiting

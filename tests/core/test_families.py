@@ -240,6 +240,24 @@ def test_an_item_that_is_deleted_of_one_order_may_still_be_in_another() -> None:
     assert families["a"] >= {("p", "z")}
 
 
+def test_a_document_that_anothers_superseded_is_sent_once_that_one_leaves() -> None:
+    """Two orders have one number for a while; the one that had it first changes, and then leaves it."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage, 1, "a", "x")
+    _order(stage, 2, "b", "y")
+    stage.settle()
+    stage.shop.update("orders", (2,), number="a")
+    stage.read()
+    stage.turn()
+    stage.shop.update("orders", (1,), tag="c2")
+    stage.read()
+    stage.turn()
+    stage.shop.update("orders", (1,), number="c")
+    stage.settle()
+    assert [item["Sku"] for item in stage.documents["a"]["OrderItems"]] == ["y"]
+    assert stage.sent[-1] in {"post a with y", "delete p x of a"}
+
+
 def test_an_id_that_no_row_has_is_deleted_of_a_family_that_is_withheld_too() -> None:
     """An order with a row that can't be read stays as it is under its own id, and not under one that it has left."""
     stage = Stage(Entity.ORDERS)
