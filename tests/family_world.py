@@ -10,9 +10,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shop_oracle import differences, tag_of
-from family_shop import BAD, Dialect, Shop
+from family_life import Life
+from family_shop import Shop
 from memory_store import MemoryStore
+from shop_oracle import differences, tag_of
 from simulation import World
 
 from connector.core.events import Entity
@@ -21,8 +22,8 @@ from connector.sandbox.state import State, Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
+    from family_shop import Dialect
     from simulation import Faults
 
     from connector.adapters.kafka import Commit
@@ -149,13 +150,9 @@ class FamilyWorld:
         self.server.judge = self._judge
         self.reading = reading
         self.lost_disks = 0
+        self._life = Life(self.shop, self.world.random)
+        self.life, self.touch = self._life.go_on, self._life.touch
         self.told: set[str] = set()  # customers of whom a document was sent since they were deleted last
-        self._numbers = Counter[str]()
-        self._freed: dict[str, list[str]] = {"customers": [], "orders": [], "products": []}
-
-    @property
-    def random(self) -> Random:
-        return self.world.random
 
     @property
     def faults(self) -> Faults:
@@ -216,7 +213,9 @@ class FamilyWorld:
             return
         self.told.add(identifier)
         family = document["Name"].partition(":")[0]
-        rows = [row for (source, _), row in self.store.content.rows.items() if source == CONSENTS and row.parent == family]
+        rows = [
+            row for (source, _), row in self.store.content.rows.items() if source == CONSENTS and row.parent == family
+        ]
         if not any(json.loads(row.body)[0].get("GdprOptin") for row in rows if row.body):
             self.server.broken.append(f"customer {family} is sent without consent at {self.world.now:.1f}")
 
@@ -236,251 +235,3 @@ class FamilyWorld:
             held = frozenset[Any]().union(*(family.held for family in families))
             if not items <= held:
                 self.server.broken.append(f"{entity} {identifier} holds {items - held}, which is not written down")
-
-    # The shop's life
-
-    def life(self, steps: int, *, bad: float = 0.0) -> None:
-        """So many transactions of all kinds. `bad`: the share of values that can't be read."""
-        for _ in range(steps):
-            kind = self.random.choice(["customers", "orders", "orders", "products", "products"])
-            getattr(self, f"_{kind}")(bad)
-            self.shop.commit()
-
-    def _pick(self, table: str) -> Any:  # noqa: ANN401 (a key, or None)
-        keys = list(self.shop.rows[table])
-        return self.random.choice(keys) if keys else None
-
-    def _number(self, name: str) -> int:
-        self._numbers[name] += 1
-        return self._numbers[name]
-
-    def _tag(self, number: object, entity: str) -> str:
-        return f"{number}{'>' if entity == 'products' else ':'}{self._number('version')}"
-
-    def _code(self, entity: str) -> str:
-        """A new identifier, or one that another row had before."""
-        freed = self._freed[entity]
-        used = {row["number" if entity == "orders" else "code"] for row in self.shop.rows[entity].values()}
-        free = [code for code in freed if code not in used]
-        if free and self.random.random() < 0.5:
-            return self.random.choice(free)
-        code = f"{entity[0]}{self._number(entity + ' code')}"
-        freed.append(code)
-        return code
-
-    def _root(self, entity: str, new: dict[str, Any]) -> tuple[Any, ...]:
-        """A new row of the entity, perhaps with a key that one had before."""
-        number = self.random.randrange(1, 9) if self.random.random() < 0.3 else 100 + self._number(entity)
-        if (number,) not in self.shop.rows[entity]:
-            column = "number" if entity == "orders" else "code"
-            row = {"id": number, column: self._code(entity), "tag": self._tag(number, entity), **new}
-            self.shop.insert(entity, **row)
-        return (number,)
-
-    def touch(self, entity: str, key: tuple[Any, ...], **columns: Any) -> None:  # noqa: ANN401 (a column's value)
-        self.shop.update(entity, key, tag=self._tag(key[0], entity), **columns)
-
-    def _any(self, entity: str, key: tuple[Any, ...] | None) -> bool:
-        """What happens to any root row: an update, another identifier, another key, an end, or nothing at all."""
-        if key is None or self.random.random() < 0.5:
-            return False
-        column = "number" if entity == "orders" else "code"
-        what = self.random.choice(["touch", "same", "code", "code", "swap", "key", "delete", "delete"])
-        other = self._pick(entity)
-        if what == "touch":
-            self.touch(entity, key)
-        elif what == "same":
-            self.shop.update(entity, key)
-        elif what == "code":
-            self.touch(entity, key, **{column: self._code(entity)})
-        elif what == "swap" and other != key:
-            mine, others = self.shop.rows[entity][key][column], self.shop.rows[entity][other][column]
-            self.touch(entity, key, **{column: "temporary"})
-            self.touch(entity, other, **{column: mine})
-            self.touch(entity, key, **{column: others})
-        elif what == "key":
-            new = 200 + self._number(entity)
-            self.shop.change_key(entity, key, new)
-            if self.random.random() < 0.5:
-                self.touch(entity, (new,))
-            else:  # the tag names the family that it is of
-                self.shop.update(entity, (new,), tag=self._tag(new, entity))
-        elif what == "delete":
-            if self.random.random() < 0.3:
-                for child in ("consents", "profiles", "order_items", "product_variants", "product_texts"):
-                    for inner in self.shop.of(child, key[0]) if _parent(child) == entity else ():
-                        self.shop.delete(child, inner)
-            self.shop.delete(entity, key)
-        return True
-
-    def _customers(self, bad: float) -> None:
-        key = self._pick("customers")
-        if self._any("customers", key):
-            return
-        what = self.random.choice(["new", "consent", "consent", "profile", "profile", "bio", "lost"])
-        if key is None or what == "new":
-            steps: list[Callable[[], None]] = []
-            number = 100 + self._number("customers") if self.random.random() < 0.7 else self.random.randrange(1, 9)
-            if (number,) in self.shop.rows["customers"]:
-                return
-            given = self.random.random() < 0.7
-            steps = [
-                lambda: self.shop.insert(
-                    "customers", id=number, code=self._code("customers"), tag=self._tag(number, ""), bio=self.random.choice([None, "long"])
-                ),
-                lambda: self.shop.insert("consents", customer_id=number, given=self._flag(given=given)),
-            ]
-            if self.random.random() < 0.5:
-                steps.append(lambda: self._profile(number))
-            self.random.shuffle(steps)
-            for step in steps:
-                step()
-        elif what == "consent":
-            if key in self.shop.rows["consents"]:
-                given = bool(self.shop.rows["consents"][key]["given"])
-                self.shop.update("consents", key, given=self._flag(given=not given))
-            else:
-                self.shop.insert("consents", customer_id=key[0], given=self._flag(given=True))
-        elif what == "lost" and key in self.shop.rows["consents"]:
-            self.shop.delete("consents", key)
-        elif what == "profile":
-            self._profile(key[0])
-        elif what == "bio":
-            self.touch("customers", key, bio=f"long {self._number('bio')}")
-
-    def _flag(self, *, given: bool) -> object:
-        return int(given) if self.shop.dialect is Dialect.MYSQL else given
-
-    def _profile(self, number: int) -> None:
-        there = self.shop.of("profiles", number)
-        if not there:
-            self.shop.insert("profiles", id=self._number("profiles"), customer_id=number, surname=f"s{self._number('s')}")
-        elif self.random.random() < 0.3:
-            self.shop.delete("profiles", there[0])
-        else:
-            self.shop.update("profiles", there[0], surname=f"s{self._number('s')}")
-
-    def _orders(self, bad: float) -> None:
-        key = self._pick("orders")
-        if self._any("orders", key):
-            return
-        what = self.random.choice(["new", "new", "add", "add", "remove", "move", "item", "price", "empty", "state", "unpriced", "itemkey"])
-        if key is None or what == "new":
-            key = self._root("orders", {"state": self._state(), "currency": "EUR", "revenue": self._value(bad)})
-            for _ in range(self.random.choice([0, 1, 1, 2, 3])):
-                self._add_item(key[0], bad)
-            return
-        items = self.shop.of("order_items", key[0])
-        item = self.random.choice(items) if items else None
-        if what == "add":
-            self._add_item(key[0], bad)
-        elif what == "state":
-            self.touch("orders", key, state=self._state(), revenue=self._value(bad))
-        elif item is None:
-            return
-        elif what == "remove":
-            self.shop.delete("order_items", item)
-        elif what == "move":
-            self.shop.update("order_items", item, order_id=self._pick("orders")[0])
-        elif what == "item":
-            brand = self.random.choice([None, self.shop.rows["order_items"][item]["brand"], "Acme"])
-            self.shop.update("order_items", item, quantity=self._value(bad), brand=brand)
-        elif what == "price":
-            if item in self.shop.rows["item_prices"]:
-                self.shop.update("item_prices", item, price=self._value(bad))
-            else:
-                self.shop.insert("item_prices", item_id=item[0], price=self._value(bad))
-        elif what == "unpriced" and item in self.shop.rows["item_prices"]:
-            self.shop.delete("item_prices", item)
-        elif what == "itemkey":
-            self.shop.change_key("order_items", item, 1000 + self._number("items"))
-        elif what == "empty":
-            for each in items:
-                self.shop.delete("order_items", each)
-
-    def _state(self) -> str:
-        return self.random.choice(["placed", "paid", "paid", "cart"])
-
-    def _value(self, bad: float) -> object:
-        return BAD if self.random.random() < bad else self.random.randrange(1, 50)
-
-    def _add_item(self, order: int, bad: float) -> None:
-        number = self._number("items")
-        product, sku = f"p{self.random.randrange(3)}", f"s{self.random.randrange(3)}"
-        brand = self.random.choice([None, "Acme"])
-        steps = [
-            lambda: self.shop.insert(
-                "order_items", id=number, order_id=order, product=product, sku=sku, quantity=self._value(bad), brand=brand
-            ),
-            lambda: self.shop.insert("item_prices", item_id=number, price=self._value(bad)),
-        ]
-        self.random.shuffle(steps)
-        for step in steps:
-            step()
-
-    def _products(self, bad: float) -> None:
-        key = self._pick("products")
-        if self._any("products", key):
-            return
-        what = self.random.choice(["new", "add", "remove", "move", "text", "text", "stock", "stock", "image", "empty", "variantkey"])
-        if key is None or what == "new":
-            key = self._root("products", {})
-            for _ in range(self.random.choice([0, 1, 2])):
-                self._add_variant(key[0], bad)
-            return
-        variants = self.shop.of("product_variants", key[0])
-        variant = self.random.choice(variants) if variants else None
-        if what == "add":
-            self._add_variant(key[0], bad)
-        elif what == "text":
-            self._text(key[0])
-        elif variant is None:
-            return
-        elif what == "remove":
-            self.shop.delete("product_variants", variant)
-        elif what == "move":
-            self.shop.update("product_variants", variant, product_id=self._pick("products")[0])
-        elif what == "image":
-            self.shop.update("product_variants", variant, image=f"https://shop.example/{self._number('image')}")
-        elif what == "stock":
-            self._stock(variant[0], bad)
-        elif what == "variantkey":
-            self.shop.change_key("product_variants", variant, 1000 + self._number("variants"))
-        elif what == "empty":
-            for each in variants:
-                self.shop.delete("product_variants", each)
-
-    def _text(self, product: int) -> None:
-        key = (product, self.random.choice(["en", "de"]))
-        if key not in self.shop.rows["product_texts"]:
-            self.shop.insert("product_texts", product_id=product, language=key[1], title=f"t{self._number('t')}")
-        elif self.random.random() < 0.2:
-            self.shop.delete("product_texts", key)
-        else:
-            self.shop.update("product_texts", key, title=f"t{self._number('t')}")
-
-    def _stock(self, variant: int, bad: float) -> None:
-        there = self.shop.of("variant_stocks", variant)
-        if not there:
-            self.shop.insert("variant_stocks", id=self._number("stocks"), variant_id=variant, quantity=self._value(bad))
-        elif self.random.random() < 0.2:
-            self.shop.delete("variant_stocks", there[0])
-        else:
-            self.shop.update("variant_stocks", there[0], quantity=self._value(bad))
-
-    def _add_variant(self, product: int, bad: float) -> None:
-        number = self._number("variants")
-        image = self.random.choice([None, f"https://shop.example/{number}"])
-        self.shop.insert("product_variants", id=number, product_id=product, sku=f"s{number}", image=image)
-        if self.random.random() < 0.7:
-            self._stock(number, bad)
-
-
-def _parent(table: str) -> str:
-    return {
-        "consents": "customers",
-        "profiles": "customers",
-        "order_items": "orders",
-        "product_variants": "products",
-        "product_texts": "products",
-    }[table]

@@ -65,7 +65,9 @@ def _orders(shop: Shop, found: Expected) -> None:
                 "CustomerId": row["tag"],
                 "Currency": row["currency"],
                 "TotalRevenue": row["revenue"],
-                "OrderItems": _merged([(item, price["price"]) for item, price in zip(items, prices, strict=True) if price]),
+                "OrderItems": _merged(
+                    [(item, price["price"]) for item, price in zip(items, prices, strict=True) if price]
+                ),
             }
 
 
@@ -159,5 +161,5 @@ def _same_list(want: list[Document], have: list[Document], names: tuple[str, ...
 
 def _equal(want: Any, have: Any) -> bool:  # noqa: ANN401 (JSON is any)
     if isinstance(want, float) or isinstance(have, float):
-        return abs(want - have) < 1e-4  # noqa: PLR2004
+        return bool(abs(want - have) < 1e-4)
     return bool(want == have)

@@ -49,7 +49,7 @@ def test_a_shop_arrives_whatever_order_its_topics_are_read_in(seed: int, dialect
     world.life(30)
     service = world.service()
     for turn in range(10):
-        world.run(service, world.random.uniform(0, 6))
+        world.run(service, world.world.random.uniform(0, 6))
         world.life(6)
         if turn == 5:
             world.shop.snapshot()
@@ -125,7 +125,9 @@ def test_what_a_backlog_costs() -> None:
     """A load of new families costs about as many requests as full batches, and no DELETE."""
     world = FamilyWorld(3, Dialect.DEFAULT, Upsert.MERGE)
     for number in range(1, 901):
-        world.shop.insert("orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1)
+        world.shop.insert(
+            "orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1
+        )
         world.shop.insert("order_items", id=number, order_id=number, product="p", sku="s", quantity=1, brand=None)
         world.shop.insert("item_prices", item_id=number, price=1)
         world.shop.commit()
@@ -186,5 +188,6 @@ def test_nothing_is_sent_while_another_process_has_some_of_the_partitions() -> N
     suspended = service._suspensions  # noqa: SLF001
     assert suspended.get(Lane.ORDERS, SuspendReason.PARTITIONS_ELSEWHERE) is not None
     source.give_back(elsewhere)  # type: ignore[attr-defined] # likewise
+    world.world.run(service, 60)
     _end(world, service)
     assert suspended.get(Lane.ORDERS, SuspendReason.PARTITIONS_ELSEWHERE) is None
