@@ -149,8 +149,9 @@ class FamilyRows:
         if read.body is None or read.parent is None:
             if event.after is None:
                 families |= self._follow(reader, event, read.key, old)
-            unknown = not was_kept and event.silent_cascades and reader is not self._root
-            if reader.member.primary_key is not None or unknown:  # what moves to this key later is older
+            unknown = not was_kept or reader.holds_parent(self._columns_of(reader))
+            unlogged = event.silent_cascades and reader is not self._root and unknown
+            if reader.member.primary_key is not None or unlogged:  # what moves to this key later is older
                 self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
             elif old is not None:
                 self._store.drop(number, read.key)

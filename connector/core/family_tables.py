@@ -347,10 +347,14 @@ class Reader:
         """The columns of the row's primary key, in the order in which `key` takes them; none where it is not told."""
         return self.member.primary_key or (() if event.key is None else tuple(sorted(event.key.values)))
 
+    def holds_parent(self, columns: Collection[str]) -> bool:
+        """Whether a key of these columns holds the parent's, and changes with it."""
+        return bool(columns) and set(self.member.foreign_key) <= set(columns)
+
     def renamed(self, key: str, columns: Sequence[str], moved: str) -> str:
         """The row's key, of these columns, once its parent's has become `moved`: another one where it holds that."""
         foreign = self.member.foreign_key
-        if not columns or not set(foreign) <= set(columns):
+        if not self.holds_parent(columns):
             return key
         if len(columns) == 1:
             return moved
