@@ -284,7 +284,7 @@ class Shop:
 
     def partition(self, name: str, key: Any) -> Partition:  # noqa: ANN401 (a column's value)
         """Where the events of a row are, by its primary key of one column."""
-        return self._partition(TABLES[name], {TABLES[name].key[0]: key})
+        return self._partition(TABLES[name], {TABLES[name].key[0]: key, "order_id": key})
 
     def _partition(self, table: Table, row: Row) -> Partition:
         return Partition(table.topic, crc32(self._message_key(table, row)) % PARTITIONS)

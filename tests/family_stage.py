@@ -39,11 +39,12 @@ class Stage:
         dialect: Dialect = Dialect.FULL,
         *,
         removals: bool = True,
+        items_by_order: bool = False,
         store: MemoryStore | None = None,
     ) -> None:
         self.now = 1000.0
         self.entity = entity
-        self.shop = Shop(World(0), dialect)
+        self.shop = Shop(World(0), dialect, items_by_order=items_by_order)
         self.sent: list[str] = []
         self.documents: dict[str, dict[str, Any]] = {}  # what was posted last
         self._log = self.shop.log
@@ -89,16 +90,18 @@ class Stage:
             families={self.entity: self.families},
         )
 
-    def read(self, *tables: str, key: Any = None) -> list[Taken]:  # noqa: ANN401 (a column's value)
+    def read(self, *tables: str, key: Any = None, order: Any = None) -> list[Taken]:  # noqa: ANN401 (a column's value)
         """Take in what was not read yet of these tables, or of all that the entity has, in the order of the log.
 
-        `key`: only of the partition of the row with this key.
+        `key`: only of the partition of the row with this key. `order`: of the items of this order.
         """
         topics = {TABLES[name].topic for name in tables} or set(self.families.rows.topics)
         records = [
             record
             for partition, log in self._log.items()
-            if partition.topic in topics and (key is None or partition == self.shop.partition(tables[0], key))
+            if partition.topic in topics
+            and (key is None or partition == self.shop.partition(tables[0], key))
+            and (order is None or partition == self.shop.partition("order_items", order))
             for record in log[self._read[partition] :]
         ]
         taken = []

@@ -103,8 +103,10 @@ class FamilyRows:
             self._learn_columns(reader, event)
             row = f"{reader.member.number}:{key}"
             old = self._store.row(reader.member.number, key)
-            if row in newer or (old is not None and _older(event, partition, old)):
+            if row in newer:
                 return Change(Taken("superseded", op))
+            if old is not None and _older(event, partition, old):
+                return Change(Taken("superseded", op), self._complete(reader, event, key, old))
             read = self._moved(event, reader, reader.read(event, key, self._kept(reader, event, old)))
             if read.key != key:  # as a cascade named it that was read before it
                 old = self._store.row(reader.member.number, read.key)
@@ -243,6 +245,13 @@ class FamilyRows:
             row = self._store.row(_COLUMNS + number, "")
             self._columns[number] = () if row is None else tuple(json.loads(row.parent))
         return self._columns[number]
+
+    def _complete(self, reader: Reader, event: ChangeEvent, key: str, kept: StoredRow) -> set[str]:
+        """An older event may tell what the newer one of its row, which was read before it, did not repeat."""
+        if event.after is None or not kept.body or not Body.decode(kept.body).untold:
+            return set()
+        read = reader.read(event, key, Body({}))
+        return set() if read.body is None else self._hand_on(reader, key, StoredRow("", read.body.encode()))
 
     def _cascade(self, reader: Reader, event: ChangeEvent, parent: str, moved: str | None) -> None:
         """What a foreign key does to the rows of a table, of those that are not newer than the event."""

@@ -297,6 +297,21 @@ def test_a_child_row_whose_key_changes_keeps_its_large_column(first: str) -> Non
     assert stage.documents["o"]["OrderItems"][0]["Brand"] == "Acme"
 
 
+def test_a_large_column_is_taken_from_an_older_event_of_another_partition() -> None:
+    """message.key.columns: an item goes to another order, which is read before its insertion under the first."""
+    stage = Stage(Entity.ORDERS, Dialect.DEFAULT, items_by_order=True)
+    one, other = _apart(stage)
+    for number, name in ((one, "a"), (other, "b")):
+        stage.shop.insert("orders", id=number, number=name, tag="c", state="paid", currency="EUR", revenue=1)
+    stage.shop.insert("order_items", id=1, order_id=one, product="p", sku="x", quantity=1, brand="Acme")
+    stage.shop.insert("item_prices", item_id=1, price=1)
+    stage.shop.commit()
+    stage.shop.update("order_items", (1,), order_id=other)
+    stage.read("order_items", order=other)
+    stage.settle()
+    assert stage.documents["b"]["OrderItems"][0]["Brand"] == "Acme"
+
+
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("order", ["root first", "side first"])
 def test_consent_does_not_outlive_a_key_that_mysql_changed_silently(order: str, known: bool) -> None:
