@@ -49,6 +49,7 @@ class Keeping:
         self._entities = {topic: entity for entity, each in families.items() for topic in each.rows.topics}
         self._placed: set[Partition] = set()
         self._whole: set[Entity] = set()
+        self._cut: set[Partition] = set()
         offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
 
     def keeps(self, partition: Partition) -> bool:
@@ -64,9 +65,13 @@ class Keeping:
         committed = bounds.committed
         self._placed.add(partition)
         families = self.families[self._entities[partition.topic]]
+        families.rows.begin_anew(partition)
         if known is not None and known > bounds.high:  # the topic is another one of that name
             self._store.rewind(partition, bounds.low)
             return bounds.low
+        if known is not None and partition in self._cut:  # below the offset that was committed are other records now
+            self._cut.discard(partition)
+            return max(known, bounds.low)
         start = bounds.low if known is None else known
         lacking = bounds.low > 0 if known is None else known < bounds.low
         if committed is not None:
@@ -86,6 +91,18 @@ class Keeping:
                 settled=committed,
             )
         return max(start, bounds.low)
+
+    def cut(self, partition: Partition, offset: int) -> None:
+        """The partition's log goes on at this offset, which had been read: from there on it holds other records."""
+        known = self._store.progress().get(partition)
+        if known is not None and known > offset:
+            self._store.rewind(partition, offset)
+        self._cut.add(partition)
+
+    def missed(self, partition: Partition, bounds: Bounds) -> int:
+        """How many records were deleted that neither were settled nor are kept."""
+        known = self._store.progress().get(partition, 0)
+        return bounds.low - max(known, bounds.committed or 0)
 
     def whole(self, entity: Entity, now: float) -> bool:
         """Whether the entity may be sent: one without families, or one of which this process owns every partition."""

@@ -205,10 +205,11 @@ class Ownership:
         return not unknown.isdisjoint(found)
 
     def _begin(self, partition: Partition, bounds: Bounds, now: float) -> None:
+        kept = self._keeping if partition in self._unplaced else None
         if bounds.committed is None:
             self._first.add(partition)
         else:
-            self._missed(partition, bounds.low - bounds.committed)
+            self._missed(partition, kept.missed(partition, bounds) if kept else bounds.low - bounds.committed)
         if partition in self._unplaced and self._keeping is not None:
             self._placed[partition] = start = self._keeping.place(partition, bounds)
             self._offsets.advance(partition, start)
@@ -328,6 +329,7 @@ class Ownership:
         self._offsets.assign(partition)
         self._gate.assign(partition, self._clock())
         if self._keeping is not None and self._keeping.keeps(partition):
+            self._keeping.cut(partition, record.offset)
             self._unplaced.add(partition)
             return {partition}
         if settled is None or settled >= record.offset:

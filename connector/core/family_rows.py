@@ -77,6 +77,10 @@ class FamilyRows:
         """What the partition holds below this offset an earlier store settled: it is kept, and touches no family."""
         self._settled_below[partition] = settled_below
 
+    def begin_anew(self, partition: Partition) -> None:
+        """The partition's log is another one now: nothing of it was settled by an earlier store."""
+        self._settled_below.pop(partition, None)
+
     def settled(self, partition: Partition, offset: int) -> bool:
         """Whether an earlier store settled what lies there."""
         return offset < self._settled_below.get(partition, 0)
@@ -103,9 +107,7 @@ class FamilyRows:
             self._learn_columns(reader, event)
             row = f"{reader.member.number}:{key}"
             old = self._store.row(reader.member.number, key)
-            if row in newer:
-                return Change(Taken("superseded", op))
-            if old is not None and _older(event, partition, old):
+            if row in newer or (old is not None and _older(event, partition, old)):
                 return Change(Taken("superseded", op), self._complete(reader, event, key, old))
             read = self._moved(event, reader, reader.read(event, key, self._kept(reader, event, old)))
             if read.key != key:  # as a cascade named it that was read before it
@@ -246,9 +248,9 @@ class FamilyRows:
             self._columns[number] = () if row is None else tuple(json.loads(row.parent))
         return self._columns[number]
 
-    def _complete(self, reader: Reader, event: ChangeEvent, key: str, kept: StoredRow) -> set[str]:
+    def _complete(self, reader: Reader, event: ChangeEvent, key: str, kept: StoredRow | None) -> set[str]:
         """An older event may tell what the newer one of its row, which was read before it, did not repeat."""
-        if event.after is None or not kept.body or not Body.decode(kept.body).untold:
+        if event.after is None or kept is None or not kept.body or not Body.decode(kept.body).untold:
             return set()
         read = reader.read(event, key, Body({}))
         return set() if read.body is None else self._hand_on(reader, key, StoredRow("", read.body.encode()))
