@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from connector.adapters.kafka import Commit
     from connector.core.dispatch import Batch
     from connector.core.events import Partition
+    from connector.core.stored import Store
     from connector.service import Service
 
     Document = dict[str, Any]
@@ -150,6 +151,7 @@ class FamilyWorld:
         self.server.judge = self._judge
         self.reading = reading
         self.lost_disks = 0
+        self._dirty: Callable[[Entity], int] = lambda entity: self.store.dirty(entity)
         self._life = Life(self.shop, self.world.random)
         self.life, self.touch = self._life.go_on, self._life.touch
         self.told: set[str] = set()  # customers of whom a document was sent since they were deleted last
@@ -162,6 +164,13 @@ class FamilyWorld:
         topics = {f"TOPIC_{entity.upper()}": f"shop.{entity}" for entity in ID}
         return self.world.service(MAPPING=self.shop.mapping, STATE_DIR="/state", **topics, **changes)
 
+    def use(self, store: Store) -> None:
+        """Run over a real store, of which is not known what a crash would leave: it is judged by the end alone."""
+        self.world.store = store
+        self.world.judge_commit = lambda _, __: None
+        self.server.judge = lambda _: None
+        self._dirty = store.dirty
+
     def kill(self, *, disk: bool = False) -> None:
         """The process ends at once; `disk`: with its store."""
         self.world.store = self.store = MemoryStore() if disk else self.store.crash()
@@ -171,7 +180,7 @@ class FamilyWorld:
         return self.world.run(service, seconds, self.settled)
 
     def settled(self) -> bool:
-        return self.world.settled() and not any(self.store.dirty(entity) for entity in Entity)
+        return self.world.settled() and not any(map(self._dirty, Entity))
 
     def differences(self) -> list[str]:
         kept = self.server.state.snapshot()

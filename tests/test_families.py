@@ -9,6 +9,7 @@ import pytest
 from family_shop import Dialect
 from family_world import FamilyWorld
 
+from connector.adapters.store import open_store
 from connector.core.entries import Lane
 from connector.core.events import Partition
 from connector.core.halts import SuspendReason
@@ -16,6 +17,8 @@ from connector.errors import ConfigurationError
 from connector.sandbox.state import Upsert
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from connector.service import Service
 
 KINDS = [(dialect, reading) for dialect in Dialect for reading in Upsert]
@@ -119,6 +122,26 @@ def test_a_quiet_shop_costs_nothing_after_a_restart(dialect: Dialect) -> None:
     service = world.service()
     assert world.run(service, 200)
     assert len(world.server.requests) == requests
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_shop_arrives_over_a_store_on_disk(dialect: Dialect, tmp_path: Path) -> None:
+    """Killed again and again, and opened anew: the real store keeps what the one in memory does."""
+    world = FamilyWorld(11, dialect, Upsert.MERGE)
+    world.faults.loses_answer = 0.1
+    chance = random.Random(11)
+    for _ in range(6):
+        store = open_store(tmp_path, "a mapping").store
+        world.use(store)
+        service = world.service()
+        for _ in range(chance.randrange(20, 150)):
+            service.step()
+        world.life(8, bad=0.03)
+        store.close()
+    store = open_store(tmp_path, "a mapping").store
+    world.use(store)
+    _end(world, world.service())
+    store.close()
 
 
 def test_what_a_backlog_costs() -> None:
