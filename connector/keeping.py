@@ -65,11 +65,12 @@ class Keeping:
         committed = bounds.committed
         self._placed.add(partition)
         families = self.families[self._entities[partition.topic]]
-        families.rows.begin_anew(partition)
         if known is not None and known > bounds.high:  # the topic is another one of that name
+            families.rows.begin_anew(partition)
             self._store.rewind(partition, bounds.low)
             return bounds.low
         if known is not None and partition in self._cut:  # below the offset that was committed are other records now
+            families.rows.begin_anew(partition)
             self._cut.discard(partition)
             return max(known, bounds.low)
         start = bounds.low if known is None else known
@@ -80,7 +81,7 @@ class Keeping:
             return max(start, bounds.low)
         if lacking and not self._kafka.compacted(partition.topic):
             raise ConfigurationError([_cannot_refill(partition)])
-        families.rows.refill(partition, committed)
+        families.rows.refill(partition, committed, bounds.high)
         if start < committed:
             _LOG.warning(
                 "store_refilled",

@@ -151,7 +151,7 @@ class FamilyWorld:
         self.server.judge = self._judge
         self.reading = reading
         self.lost_disks = 0
-        self._dirty: Callable[[Entity], int] = lambda entity: self.store.dirty(entity)
+        self._dirty: Callable[[Entity], int] = lambda entity: self.store.dirty(entity)  # noqa: PLW0108 (of the present one)
         self._life = Life(self.shop, self.world.random)
         self.life, self.touch = self._life.go_on, self._life.touch
         self.told: set[str] = set()  # customers of whom a document was sent since they were deleted last

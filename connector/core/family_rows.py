@@ -37,6 +37,9 @@ _MOST_MARKS = 20
 _COLUMNS = 2_000_000
 """Numbers of tables from here on hold which columns their primary keys are of."""
 
+_REFILLS = 3_000_000
+"""The number of a table that holds which partitions are read again since a store was lost."""
+
 
 class Change(NamedTuple):
     """What became of a record, and the families that it touches."""
@@ -63,7 +66,7 @@ class FamilyRows:
         self._store = store
         self._suppress = suppress
         self._columns: dict[int, tuple[str, ...]] = {}  # the number of a table → those of its primary key
-        self._settled_below: dict[Partition, int] = {}
+        self._refills: dict[Partition, tuple[int, int] | None] = {}
 
     @property
     def topics(self) -> Collection[str]:
@@ -73,17 +76,30 @@ class FamilyRows:
         """Columns that the mapping names, and that none of enough rows had."""
         return {column: rows for reader in self._all for column, rows in reader.unseen().items()}
 
-    def refill(self, partition: Partition, settled_below: int) -> None:
-        """What the partition holds below this offset an earlier store settled: it is kept, and touches no family."""
-        self._settled_below[partition] = settled_below
+    def refill(self, partition: Partition, settled_below: int, until: int) -> None:
+        """An earlier store is lost, which settled what lies below this offset: that is kept, and touches no family.
+
+        What lies below `until` its process may have sent. That is remembered for as long as it is to be read.
+        """
+        self._refills[partition] = (settled_below, until)
+        self._store.put(_REFILLS, str(partition), StoredRow(json.dumps(self._refills[partition]), _GONE))
 
     def begin_anew(self, partition: Partition) -> None:
-        """The partition's log is another one now: nothing of it was settled by an earlier store."""
-        self._settled_below.pop(partition, None)
+        """Nothing in the partition's log is of an earlier store, from here on."""
+        if self._refill_of(partition) is not None:
+            self._refills[partition] = None
+            self._store.drop(_REFILLS, str(partition))
 
     def settled(self, partition: Partition, offset: int) -> bool:
         """Whether an earlier store settled what lies there."""
-        return offset < self._settled_below.get(partition, 0)
+        refill = self._refill_of(partition)
+        return refill is not None and offset < refill[0]
+
+    def _refill_of(self, partition: Partition) -> tuple[int, int] | None:
+        if partition not in self._refills:
+            row = self._store.row(_REFILLS, str(partition))
+            self._refills[partition] = None if row is None else tuple(json.loads(row.parent))
+        return self._refills[partition]
 
     def take(
         self,
@@ -91,13 +107,10 @@ class FamilyRows:
         partition: Partition,
         newer: Collection[str],
         refused: Collection[str],
-        *,
-        passed: bool,
     ) -> Change:
         """Keep what an event says of a row. `newer`: rows of which newer events were read.
 
-        `refused`: families that are sent again although nothing has changed. `passed`: nothing that is read now can
-        have been read by another process before.
+        `refused`: families that are sent again although nothing has changed.
         """
         reader, op = self._readers[event.record.topic], event.op.value
         if event.tombstone and not reader.is_named(event):
@@ -117,8 +130,11 @@ class FamilyRows:
         except BadValue as bad:
             return Change(Taken("dead_letter", op, bad_name(bad)))
         settled = self.settled(partition, event.record.offset)
-        if partition in self._settled_below and not passed:
+        refill = self._refill_of(partition)
+        if refill is not None and event.record.offset < refill[1]:
             self._recall(reader, event, read, old, settled=settled)
+        elif refill is not None:
+            self.begin_anew(partition)
         families = self._change(reader, event, partition, read, old, refused)
         if families is None:
             return Change(Taken("unchanged", op, id=row))

@@ -114,7 +114,7 @@ class Intake:
         entity = self._entities[record.topic]
         families = self._families.get(entity)
         if families is not None:
-            return families.take(event, partition, now, self._newer, passed=self._gate.passed(partition))
+            return families.take(event, partition, now, self._newer)
         if event.tombstone and self._mappings[entity].names_rows_otherwise(event):
             return Taken("tombstone", event.op.value)
         return self._take_event(event, partition, now, fresh=fresh, again=again)

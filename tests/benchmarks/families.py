@@ -86,7 +86,7 @@ class Kept:
         event = parse(record, self._wire.key(record), self._wire.value(record))
         assert isinstance(event, ChangeEvent)
         partition = Partition(record.topic, record.partition)
-        for parent in self.rows.take(event, partition, (), (), passed=False).families:
+        for parent in self.rows.take(event, partition, (), ()).families:
             self.store.touch(Entity.ORDERS, parent, record, snapshot=True, committed_ms=None)
         self.store.advance(partition, record.offset + 1)
 
