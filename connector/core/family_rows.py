@@ -40,6 +40,9 @@ _COLUMNS = 2_000_000
 _REFILLS = 3_000_000
 """The number of a table that holds which partitions are read again since a store was lost."""
 
+_AWAITED = 4_000_000
+"""Numbers of tables from here on hold child rows of which an unsettled side row was read before them."""
+
 
 class Change(NamedTuple):
     """What became of a record, and the families that it touches."""
@@ -129,13 +132,7 @@ class FamilyRows:
                     return Change(Taken("superseded", op))
         except BadValue as bad:
             return Change(Taken("dead_letter", op, bad_name(bad)))
-        settled = self.settled(partition, event.record.offset)
-        refill = self._refill_of(partition)
-        if refill is not None and event.record.offset < refill[1]:
-            self._recall(reader, event, read, old, settled=settled)
-        elif refill is not None:
-            self.begin_anew(partition)
-        families = self._change(reader, event, partition, read, old, refused)
+        families, settled = self._settle_in(reader, event, partition, read, old, refused)
         if families is None:
             return Change(Taken("unchanged", op, id=row))
         if read.reject is not None:
@@ -144,6 +141,40 @@ class FamilyRows:
             taken = Taken("stored", op, id=row, proven=True, merged_items=read.merged_items)
             taken = taken._replace(rounded=read.rounded, omitted=read.omitted)
         return Change(taken, () if settled else families)
+
+    def _settle_in(  # noqa: PLR0913, PLR0917 (a row, before and after)
+        self,
+        reader: Reader,
+        event: ChangeEvent,
+        partition: Partition,
+        read: Read,
+        old: StoredRow | None,
+        refused: Collection[str],
+    ) -> tuple[set[str] | None, bool]:
+        """Change what is kept, as `_change`; and whether an earlier store's process settled that."""
+        refill, offset = self._refill_of(partition), event.record.offset
+        if refill is None:
+            return self._change(reader, event, partition, read, old, refused), False
+        settled = offset < refill[0]
+        if offset < refill[1]:
+            self._recall(reader, event, read, old, settled=settled)
+        else:
+            self.begin_anew(partition)
+        families = self._change(reader, event, partition, read, old, refused)
+        if families == set() and not settled and reader.member.role is Role.CHILD_SIDE:
+            self._await(read.parent)
+        return families, settled and not self._is_awaited(reader, read.key)
+
+    def _await(self, child: str | None) -> None:
+        """A change is not settled, and whose it is only a row tells that comes later, and may be settled itself."""
+        if child is not None:
+            self._store.put(_AWAITED + self._root.member.number, child, StoredRow(_NOBODYS, _GONE))
+
+    def _is_awaited(self, reader: Reader, key: str) -> bool:
+        awaited = reader is self._child and self._store.row(_AWAITED + self._root.member.number, key) is not None
+        if awaited:
+            self._store.drop(_AWAITED + self._root.member.number, key)
+        return awaited
 
     def _kept(self, reader: Reader, event: ChangeEvent, old: StoredRow | None) -> Body:
         """What was kept of the row, under its former key if that has changed."""

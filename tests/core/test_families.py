@@ -416,3 +416,24 @@ def test_a_deletion_that_is_a_tombstone_alone_counts_where_the_mapping_names_the
     stage.shop.delete_flattened("product_texts", (1, "en"))
     stage.settle()
     assert "ProductName" not in stage.documents["p"]
+
+
+# A store that is filled anew
+
+
+def test_a_side_row_that_was_not_settled_is_sent_though_its_child_row_was() -> None:
+    """It may be read first, when nothing tells whose it is: that is remembered until its child row comes."""
+    stage = Stage(Entity.PRODUCTS)
+    stage.shop.insert("products", id=1, code="p", tag="1>1")
+    stage.shop.insert("product_variants", id=1, product_id=1, sku="x", image=None)
+    stage.shop.insert("variant_stocks", id=1, variant_id=1, quantity=5)
+    for table in ("products", "product_variants"):
+        place = stage.shop.partition(table, 1)
+        stage.families.rows.refill(place, len(stage.shop.log[place]), len(stage.shop.log[place]))
+    stocks = stage.shop.partition("variant_stocks", 1)
+    stage.families.rows.refill(stocks, 0, 1)
+    stage.read("variant_stocks")
+    stage.read("product_variants")
+    stage.read("products")
+    stage.settle()
+    assert stage.documents["p"]["ProductVariants"][0]["Stock"] == 5
