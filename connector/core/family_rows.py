@@ -360,7 +360,7 @@ class FamilyRows:
         elif reader is self._child:
             gone = read.body is None or read.parent is None
             if settled and old is not None and old.body and (gone or old.parent != read.parent):
-                self._hold(old.parent, Body.decode(old.body), there=False)
+                self._let_go(reader, read.key, old)
             if read.parent is not None and read.body is not None:
                 self._hold(read.parent, read.body, there=True)
 
@@ -391,6 +391,15 @@ class FamilyRows:
             keys = self._assembly.keys_of(body.fields)
             held = keys if settled else held | keys
         return Family(identifier, There.DOCUMENT, held, (known.retired | {known.id}) - {"", identifier})
+
+    def _let_go(self, child: Reader, key: str, old: StoredRow) -> None:
+        """An item has gone, unless another row has the same, as the row has itself under another key."""
+        body = Body.decode(old.body)
+        rows = self._store.children(child.member.number, old.parent, _EVERY)
+        others = (Body.decode(row.body) for other, row in rows if other != key and row.body)
+        item = self._assembly.key_of(body.fields)
+        if all(self._assembly.key_of(other.fields) != item for other in others):
+            self._hold(old.parent, body, there=False)
 
     def _hold(self, parent: str, body: Body, *, there: bool) -> None:
         """Note that an item may be at Replenit, or is not."""

@@ -437,3 +437,20 @@ def test_a_side_row_that_was_not_settled_is_sent_though_its_child_row_was() -> N
     stage.read("products")
     stage.settle()
     assert stage.documents["p"]["ProductVariants"][0]["Stock"] == 5
+
+
+def test_an_item_that_another_row_has_too_is_recalled() -> None:
+    """Its former key's deletion is read after it, and was settled."""
+    stage = Stage(Entity.ORDERS)
+    _order(stage)
+    stage.shop.change_key("order_items", (10,), 11)
+    for place, log in stage.shop.log.items():
+        if place.topic in stage.families.rows.topics:
+            stage.families.rows.refill(place, len(log), len(log))
+    stage.read("orders")
+    stage.read("order_items", key=11)
+    stage.read("order_items")
+    stage.read("item_prices")
+    family = stage.family("1")
+    assert family is not None
+    assert family.held == {("p", "x")}
