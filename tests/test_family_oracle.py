@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from family_captures import CASES, DIALECTS, MARIADB, final_table, mapping, records
-from family_oracle import BEYOND_63_BITS, FULL, LOST, UNREPORTED, expected, last_rows
+from family_documents import BEYOND_63_BITS, FULL, last_rows
+from family_oracle import LOST, UNREPORTED, expected
 from oracle import difference, payload
 from test_oracle import delivered
 
