@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from connector import logs
+from connector.core.assembly import Assembly
 from connector.core.entries import Lane
+from connector.core.events import Entity
+from connector.core.families import MOST_FAMILIES, Families
+from connector.core.family_reader import readers_of
+from connector.core.family_rows import FamilyRows
 from connector.core.halts import SuspendReason
 from connector.errors import ConfigurationError
 
@@ -14,11 +19,13 @@ if TYPE_CHECKING:
 
     from connector.adapters.kafka import Bounds
     from connector.core.entries import Entry
-    from connector.core.events import Entity, Partition
-    from connector.core.families import Families, Told
+    from connector.core.events import Partition
     from connector.core.offsets import Offsets
+    from connector.core.pending import Pending
+    from connector.core.second_sendings import SecondSendings
     from connector.core.stored import Store
     from connector.core.suspensions import Suspensions
+    from connector.settings import Settings
 
 _LOG = logs.get("keeping")
 
@@ -120,15 +127,19 @@ class Keeping:
             self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
         return False
 
+    def touched(self, entity: Entity) -> int:
+        """How many families wait to be sent, be it on disk or on their way."""
+        return self._store.dirty(entity) if entity in self.families else 0
+
+    def oldest_commit_ms(self, entity: Entity) -> int | None:
+        """The source's commit time of the family that has waited the longest, if it is told."""
+        found = self._store.touched(entity, 0, 1) if entity in self.families else []
+        return found[0].committed_ms if found else None
+
     def put_off(self, partition: Partition, until: float) -> None:
         """A predecessor may have requests at the server: what is touched by now waits until those are done."""
         if self.keeps(partition):
             self.families[self._entities[partition.topic]].put_off(until)
-
-    def turn(self, entity: Entity, now: float) -> list[Told]:
-        """Assemble what is due of an entity that may be sent."""
-        families = self.families.get(entity)
-        return families.turn(now) if families is not None and entity in self._whole else []
 
     def leaving(self, entries: Iterable[Entry]) -> None:
         """A request is about to leave with these entries: what it may leave there is made durable first."""
@@ -154,6 +165,24 @@ class Keeping:
                 self._placed.discard(partition)
                 self._whole.discard(entity)
                 self.families[entity].forget()
+
+
+def families_of(
+    settings: Settings, store: Store, pending: Pending, suspensions: Suspensions, second: SecondSendings
+) -> dict[Entity, Families]:
+    """The families of each entity that has some, over the store. They hear what becomes of what they make pending."""
+    found = {}
+    for entity, tables in settings.families.items():
+        spec, options = settings.mapping[entity], settings.options(entity)
+        readers = readers_of(entity, spec, tables, options)
+        by_email = (entity, settings.customer_identifier) == (Entity.CUSTOMERS, "Email")
+        assembly = Assembly(entity, spec, readers, options, store, by_email=by_email)
+        rows = FamilyRows(entity, readers, assembly, store, suppress=settings.suppress_unchanged)
+        most = min(MOST_FAMILIES, settings.pending_max_keys // 2)
+        removals = settings.removals == "each"
+        families = Families(entity, rows, assembly, store, pending, suspensions, second, removals=removals, most=most)
+        found[entity] = pending.origins[entity] = families
+    return found
 
 
 def _cannot_refill(partition: Partition) -> str:

@@ -84,7 +84,9 @@ class Metrics:
         self.rate_limit_wait = self._counter(
             "rate_limit_wait_seconds", "Time in which work waited for the budget alone."
         )
-        self.pending_records = self._gauge("pending_records", "Keys with unfinished work.", "entity")
+        self.pending_records = self._gauge(
+            "pending_records", "Keys with unfinished work, also of those kept on disk.", "entity"
+        )
         self.pending_bytes = self._gauge("pending_bytes", "About the memory that they take.", "entity")
         self.inflight = self._gauge("inflight_requests", "Requests without an answer yet.")
         self.backlog_drain = self._gauge("backlog_drain_seconds", "How long the budget takes to send what waits.")

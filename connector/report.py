@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from connector.core.gate import Gate
     from connector.core.offsets import Offsets
     from connector.core.pending import Pending
+    from connector.keeping import Keeping
     from connector.letters import Letters
     from connector.metrics import Metrics
     from connector.ownership import Ownership, Source
@@ -46,6 +47,7 @@ class Report:
         ownership: Ownership,
         letters: Letters,
         doubts: Doubts,
+        keeping: Keeping | None,
         wall: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -59,6 +61,7 @@ class Report:
         self._ownership = ownership
         self._letters = letters
         self._doubts = doubts
+        self._keeping = keeping
         self._lanes = (*(Lane(entity.value) for entity in settings.topics), Lane.DELETES)
         self._wall = wall
         self._progress_at = wall()
@@ -74,19 +77,32 @@ class Report:
         """Set the metrics that are states, and return the content of `/status`."""
         if now >= self._look_at:
             self._look_at = now + OLDEST_INTERVAL
-            self._oldest = {entity: ms / 1000 for entity, ms in self._pending.oldest_commits_ms().items()}
-        oldest = {entity: at for entity, at in self._oldest.items() if self._pending.entries(entity)}
+            self._oldest = {entity: ms / 1000 for entity, ms in self._oldest_commits_ms().items()}
+        oldest = {entity: at for entity, at in self._oldest.items() if self._waiting(entity)}
         self._publish_metrics(now, oldest)
         self._publish_lag()
         return self._describe(now, oldest, stopping=stopping, full=full)
 
+    def _waiting(self, entity: Entity) -> int:
+        """How much is unsettled of an entity. Of families most may wait on disk."""
+        touched = 0 if self._keeping is None else self._keeping.touched(entity)
+        return max(self._pending.entries(entity), touched)
+
+    def _oldest_commits_ms(self) -> dict[Entity, int]:
+        oldest = self._pending.oldest_commits_ms()
+        for entity in self._settings.families:
+            kept = None if self._keeping is None else self._keeping.oldest_commit_ms(entity)
+            if kept is not None:
+                oldest[entity] = min(kept, oldest.get(entity, kept))
+        return oldest
+
     def _publish_metrics(self, now: float, oldest: Mapping[Entity, float]) -> None:
         metrics = self._metrics
         for entity in self._settings.topics:
-            metrics.pending_records.labels(entity).set(self._pending.entries(entity))
+            metrics.pending_records.labels(entity).set(self._waiting(entity))
             metrics.pending_bytes.labels(entity).set(self._pending.bytes(entity))
             metrics.oldest_unacked.labels(entity).set(oldest.get(entity, 0))
-        if not any(self._pending.entries(entity) for entity in self._settings.topics):
+        if not any(map(self._waiting, self._settings.topics)):
             self._progress_at = self._wall()
         halt = self._dispatch.halting.halt
         for reason in HaltReason:
@@ -123,6 +139,8 @@ class Report:
         for queue in QUEUES:
             each = 1 if queue.lane is Lane.DELETES else self._settings.batch_max[queue.entity]
             requests += math.ceil(self._pending.length(queue) / each)
+        for entity in self._settings.families:
+            requests += (self._waiting(entity) - self._pending.entries(entity)) / self._settings.batch_max[entity]
         return requests / (self._budget.rate * self._budget.share)
 
     def _describe(
@@ -156,7 +174,7 @@ class Report:
                     "partitions": len(self._ownership.partitions_of(entity)),
                     "gate_open": self._gate.open(topics, now),
                     "paused": entity in full,
-                    "waiting": self._pending.entries(entity) + self._doubts.count(entity),
+                    "waiting": self._waiting(entity) + self._doubts.count(entity),
                     "in_doubt": self._doubts.count(entity) + self._dispatch.trials.count(Lane(entity.value)),
                     "bytes": self._pending.bytes(entity),
                     "oldest_change": oldest.get(entity),

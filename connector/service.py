@@ -15,18 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector import __version__
 from connector.core import documents
-from connector.core.assembly import Assembly
 from connector.core.avro_wire import SchemaMissing, Schemas
 from connector.core.budget import Budget
 from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
-from connector.core.families import MOST_FAMILIES, Families
-from connector.core.family_rows import FamilyRows
-from connector.core.family_tables import Reader
 from connector.core.gate import Gate
 from connector.core.intake import Intake
-from connector.core.mapping import Mapping, Options
+from connector.core.mapping import Mapping
 from connector.core.offsets import Offsets
 from connector.core.outcomes import Delivered, HaltReason
 from connector.core.pending import Pending
@@ -35,7 +31,7 @@ from connector.core.scheduler import Lingers
 from connector.core.second_sendings import SecondSendings
 from connector.core.suspensions import Suspensions
 from connector.core.wire import Wire
-from connector.keeping import Keeping
+from connector.keeping import Keeping, families_of
 from connector.letters import Letters
 from connector.ownership import Ownership
 from connector.report import Report
@@ -135,10 +131,16 @@ class Service:
             second=self._second,
             customers_by="email" if settings.customer_identifier == "Email" else "customerId",
         )
-        self._mappings = {entity: _mapping(settings, entity) for entity in settings.topics}
-        self._keeping = None if store is None else self._keep(store, source)
-        families = {} if self._keeping is None else self._keeping.families
-        self._pending.origins.update(families)
+        self._mappings = {
+            entity: Mapping(entity, settings.mapping[entity], settings.options(entity))
+            for entity in settings.topics
+            if entity not in settings.families
+        }
+        self._keeping = None
+        assert store is not None or not settings.families
+        if store is not None:
+            families = families_of(settings, store, self._pending, self._suspensions, self._second)
+            self._keeping = Keeping(store, families, self._offsets, self._suspensions, source)
         self._ownership = Ownership(
             source,
             offsets=self._offsets,
@@ -164,7 +166,7 @@ class Service:
             partition_count=source.partition_count,
             suppress=settings.suppress_unchanged,
             second=self._second,
-            families=families,
+            families={} if self._keeping is None else self._keeping.families,
         )
         self._taking = Taking(
             self._intake,
@@ -187,6 +189,7 @@ class Service:
             ownership=self._ownership,
             letters=self._letters,
             doubts=self._doubts,
+            keeping=self._keeping,
             wall=clocks.wall,
         )
         self._full: set[Entity] = set()
@@ -199,29 +202,6 @@ class Service:
         self.heartbeat = now
         self.ready = False
         self.status: dict[str, object] = {"version": __version__, "ready": False}
-
-    def _keep(self, store: Store, source: Source) -> Keeping:
-        """The families, over their store."""
-        families = {}
-        for entity, tables in self._settings.families.items():
-            options = _options(self._settings, entity)
-            by_email = (entity, self._settings.customer_identifier) == (Entity.CUSTOMERS, "Email")
-            nulls = options.nulls == "null"
-            root = Reader(tables[0], nulls=nulls, convert=self._mappings[entity].convert_kept)
-            readers = [root, *(Reader(table, nulls=nulls) for table in tables[1:])]
-            assembly = Assembly(entity, self._settings.mapping[entity], readers, options, store, by_email=by_email)
-            families[entity] = Families(
-                entity,
-                FamilyRows(entity, readers, assembly, store, suppress=self._settings.suppress_unchanged),
-                assembly,
-                store,
-                self._pending,
-                self._suspensions,
-                self._second,
-                removals=self._settings.removals == "each",
-                most=min(MOST_FAMILIES, self._settings.pending_max_keys // 2),
-            )
-        return Keeping(store, families, self._offsets, self._suspensions, source)
 
     # The loop
 
@@ -247,8 +227,9 @@ class Service:
             self._publish_at = now + PUBLISH_INTERVAL
             self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
             for entity, mapping in self._mappings.items():
-                families = None if self._keeping is None else self._keeping.families.get(entity)
-                self._tell.unseen(entity, (families.rows if families is not None else mapping).unseen())
+                self._tell.unseen(entity, mapping.unseen())
+            for entity, families in {} if self._keeping is None else self._keeping.families.items():
+                self._tell.unseen(entity, families.rows.unseen())
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:
@@ -465,19 +446,6 @@ class Service:
         self._second.forget(partitions)
         if self._keeping is not None:
             self._keeping.forget(partitions)
-
-
-def _mapping(settings: Settings, entity: Entity) -> Mapping:
-    """The mapping of an entity's table; of its own columns only, where other tables feed fields too."""
-    spec, tables = settings.mapping[entity], settings.families.get(entity)
-    if tables is not None:
-        spec = spec._replace(table=spec.table.model_copy(update={"fields": tables[0].sources}))
-    return Mapping(entity, spec, _options(settings, entity))
-
-
-def _options(settings: Settings, entity: Entity) -> Options:
-    empty = {Entity.ORDERS: settings.empty_orders, Entity.PRODUCTS: settings.empty_products}
-    return Options(settings.contract, settings.nulls, empty.get(entity, "send"), settings.consent_policy)
 
 
 def _suspicious(entry: Entry) -> bool:

@@ -18,20 +18,20 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from connector.core import mapping_text
+from connector import mapping_setting
 from connector.core.events import Entity
 from connector.core.family_tables import Member, is_family, members
+from connector.core.mapping import Options
 from connector.core.mapping_text import Spec
 from connector.errors import ConfigurationError
+from connector.mapping_setting import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic import ValidationInfo
 
-DEFAULT_MAPPING = Path(__file__).with_name("default_mapping.yaml")
 _BY_EMAIL = (Entity.CUSTOMERS, "Email")
-_SOURCES = {Entity.CUSTOMERS: "topic_customers", Entity.ORDERS: "topic_orders", Entity.PRODUCTS: "topic_products"}
 
 # --- The API key
 
@@ -166,71 +166,11 @@ def _address(text: str) -> str:
         raise ValueError("is not an IP address") from None
 
 
-class MappingMistakesError(ValueError):
-    """What is wrong with a mapping file, a sentence each."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("is no valid mapping")
-        self.mistakes = mistakes
-
-
 def _mapping(text: str, info: ValidationInfo) -> dict[Entity, Spec]:
-    """The mapping of each entity. It depends on what is set before it: the contract, and the topics."""
-    if not text:
-        return default_mapping()
-    specs = mapping_text.read(text, info.data.get("contract", "lenient"))
-    if isinstance(specs, dict):
-        checks = (_unlike_topics, _same_topics, _without_consent)
-        specs = [mistake for check in checks for mistake in check(specs, info.data)] or specs
-    if isinstance(specs, list):
-        raise MappingMistakesError(specs)
-    return specs
-
-
-def _unlike_topics(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
-    for entity, name in _SOURCES.items():
-        topics, spec = data.get(name, ()), specs.get(entity)
-        if topics and spec is None:
-            yield f"has nothing for {entity}, and {name.upper()} is set; add `{entity}:`, or unset the variable"
-        table = spec.table.table if spec else None
-        if spec is None or table is None:
-            continue
-        for topic in topics:
-            if topic != table and not topic.endswith(f".{table}"):
-                line = spec.lines["table",]
-                yield f"line {line}: {entity}.table is {table}, and {name.upper()} names {topic}; let them be the same"
-
-
-def _same_topics(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
-    """Each topic holds the rows of one table."""
-    seen: dict[str, str] = {}
-    for entity, name in _SOURCES.items():
-        topics = data.get(name, ())
-        spec = specs.get(entity)
-        for table in members(entity, spec, topics) if spec and topics else ():
-            for topic in table.topics:
-                if topic in seen:
-                    yield f"reads {topic} as {table.name or entity} and as {seen[topic]}; expected one of them"
-                seen[topic] = table.name or entity.value
-
-
-def _without_consent(specs: Mapping[Entity, Spec], data: Mapping[str, Any]) -> Iterator[str]:
-    spec = specs.get(Entity.CUSTOMERS)
-    enforced = data.get("consent_policy") == "enforce" and data.get("topic_customers")
-    if spec is not None and enforced and spec.table.fields.GdprOptin is None:
-        line = spec.lines["fields",]
-        yield (
-            f"line {line}: customers.fields has no source for GdprOptin, and CONSENT_POLICY is enforce: nobody would "
-            "be sent; add the column that tells the consent, or choose another policy"
-        )
-
-
-@functools.cache
-def default_mapping() -> dict[Entity, Spec]:
-    """What holds without a mapping file. Nobody has written it, so errors name none of its lines."""
-    specs = mapping_text.read(DEFAULT_MAPPING.read_text(encoding="utf-8"))
-    assert isinstance(specs, dict), specs
-    return {entity: Spec(spec.table, {}) for entity, spec in specs.items()}
+    """The mapping of each entity. It depends on what is set before it: the contract, the policy, and the topics."""
+    topics = {entity: info.data.get(name, ()) for entity, name in SOURCES.items()}
+    consent_policy = info.data.get("consent_policy", "")
+    return mapping_setting.read(text, topics, info.data.get("contract", "lenient"), consent_policy)
 
 
 # --- The variables. These functions return Any as pydantic's own Field does: a default may stand for any type.
@@ -424,7 +364,7 @@ class Settings(BaseModel):
     @functools.cached_property
     def families(self) -> dict[Entity, list[Member]]:
         """The tables of each entity whose documents are made of several, or of what is kept of one."""
-        every = {entity: getattr(self, name) for entity, name in _SOURCES.items()}
+        every = {entity: getattr(self, name) for entity, name in SOURCES.items()}
         return {
             entity: members(entity, self.mapping[entity], topics)
             for entity, topics in every.items()
@@ -434,9 +374,14 @@ class Settings(BaseModel):
     @functools.cached_property
     def topics(self) -> dict[Entity, tuple[str, ...]]:
         """The source topics of each entity that is switched on, those of its child and side tables included."""
-        every = {entity: getattr(self, name) for entity, name in _SOURCES.items()}
+        every = {entity: getattr(self, name) for entity, name in SOURCES.items()}
         kept = {entity: [topic for table in each for topic in table.topics] for entity, each in self.families.items()}
         return {entity: tuple(kept.get(entity, topics)) for entity, topics in every.items() if topics}
+
+    def options(self, entity: Entity) -> Options:
+        """How the mapping of an entity judges."""
+        empty = {Entity.ORDERS: self.empty_orders, Entity.PRODUCTS: self.empty_products}
+        return Options(self.contract, self.nulls, empty.get(entity, "send"), self.consent_policy)
 
     @property
     def batch_max(self) -> dict[Entity, int]:
@@ -452,7 +397,7 @@ class Settings(BaseModel):
     @field_validator("topic_customers", "topic_orders", "topic_products")
     @classmethod
     def _named_once(cls, topics: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        named = [*topics, *(topic for name in _SOURCES.values() for topic in info.data.get(name, ()))]
+        named = [*topics, *(topic for name in SOURCES.values() for topic in info.data.get(name, ()))]
         if len(set(named)) < len(named):
             raise ValueError("names a topic that is named already")
         return topics
@@ -467,7 +412,7 @@ class Settings(BaseModel):
     @field_validator("dead_letter_topic")
     @classmethod
     def _no_source(cls, topic: str, info: ValidationInfo) -> str:
-        if any(topic in info.data.get(name, ()) for name in _SOURCES.values()):
+        if any(topic in info.data.get(name, ()) for name in SOURCES.values()):
             raise ValueError("is a source topic too")
         return _topic(topic or f"{info.data.get('kafka_group_id', 'unnamed')}.dead-letters")
 
@@ -568,7 +513,7 @@ _WRONG = {
 def _invalid(error: ValidationError) -> Iterator[tuple[str, str]]:
     """What pydantic found, by variable and in our words: its own may quote a value."""
     for detail in error.errors(include_input=False, include_url=False):
-        if isinstance(detail.get("ctx", {}).get("error"), MappingMistakesError):
+        if isinstance(detail.get("ctx", {}).get("error"), mapping_setting.MistakesError):
             continue
         row = _row(str(detail["loc"][0]))
         own = detail["type"] == "value_error"
@@ -579,7 +524,7 @@ def _invalid(error: ValidationError) -> Iterator[tuple[str, str]]:
 def _mistakes(error: ValidationError) -> Iterator[str]:
     """What is wrong with the mapping, line by line."""
     for detail in error.errors(include_input=False, include_url=False):
-        if isinstance(found := detail.get("ctx", {}).get("error"), MappingMistakesError):
+        if isinstance(found := detail.get("ctx", {}).get("error"), mapping_setting.MistakesError):
             yield from found.mistakes
 
 

@@ -13,11 +13,12 @@ from connector.core.assembly import Assembly
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, Partition
 from connector.core.families import Families, Told
+from connector.core.family_reader import readers_of
 from connector.core.family_rows import FamilyRows
-from connector.core.family_tables import Reader, members
+from connector.core.family_tables import members
 from connector.core.gate import Gate
 from connector.core.intake import Intake, Taken
-from connector.core.mapping import Mapping, Options
+from connector.core.mapping import Options
 from connector.core.mapping_text import read
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
@@ -62,10 +63,7 @@ class Stage:
         assert isinstance(specs, dict), specs
         spec = specs[self.entity]
         tables = members(self.entity, spec, [f"shop.{self.entity}"])
-        own = spec._replace(table=spec.table.model_copy(update={"fields": tables[0].sources}))
-        mapping = Mapping(self.entity, own, Options())
-        root = Reader(tables[0], nulls=False, convert=mapping.convert)
-        readers = [root, *(Reader(table, nulls=False) for table in tables[1:])]
+        readers = readers_of(self.entity, spec, tables, Options())
         second = SecondSendings(900.0)
         assembly = Assembly(self.entity, spec, readers, Options(), store)
         rows = FamilyRows(self.entity, readers, assembly, store, suppress=True)
@@ -80,7 +78,7 @@ class Stage:
             self.gate.read(partition, 0)
         self.intake = Intake(
             Wire(None),
-            {self.entity: mapping},
+            {},
             dict.fromkeys(self.families.rows.topics, self.entity),
             self.pending,
             self.gate,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from connector.core.mapping import Mapping, Options
 from connector.core.mapping_text import read
-from connector.settings import default_mapping
+from connector.mapping_setting import default_mapping
 
 if TYPE_CHECKING:
     from connector.core.events import Entity

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from simulation import World
 
-from connector.settings import DEFAULT_MAPPING
+from connector.mapping_setting import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from connector.service import Service

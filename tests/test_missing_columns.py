@@ -8,8 +8,8 @@ from prometheus_client import generate_latest
 from simulation import World
 
 from connector.core.events import Entity
+from connector.mapping_setting import DEFAULT_MAPPING
 from connector.metrics import Metrics
-from connector.settings import DEFAULT_MAPPING
 from connector.telling import Teller
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 
 from connector.core.events import Entity
 from connector.errors import ConfigurationError
-from connector.settings import DEFAULT_MAPPING, load
+from connector.mapping_setting import DEFAULT_MAPPING
+from connector.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path

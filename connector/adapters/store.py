@@ -200,8 +200,9 @@ class Store:
 
     def advance(self, partition: Partition, position: int) -> None:
         """All before `position` is in the store."""
-        self._progress[partition] = position
-        self._moved.add(partition)
+        if self._progress.get(partition) != position:  # a turn in which nothing is read writes nothing
+            self._progress[partition] = position
+            self._moved.add(partition)
 
     def rewind(self, partition: Partition, position: int) -> None:
         """The partition is read anew from `position`; what is dirty holds its commits back to there, not beyond.

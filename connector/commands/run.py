@@ -23,7 +23,7 @@ from connector.adapters.sender import Sender
 from connector.adapters.state_folder import Fate
 from connector.adapters.status import Pages, StatusServer
 from connector.adapters.store import open_store
-from connector.core.family_tables import KEPT_FORMAT
+from connector.core.family_reader import KEPT_FORMAT
 from connector.metrics import Metrics
 from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.core import consent, documents
 from connector.core.events import Entity, FieldError, Reason, Reject
-from connector.core.family_tables import Body, Role, listed_of
+from connector.core.family_reader import Body
+from connector.core.family_tables import Role, listed_of
 from connector.core.items import KEYS, merge
 from connector.core.mapping import UNAVAILABLE_REMEDY, WITHHELD
 from connector.core.notes import Notes
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from connector.core.events import ChangeEvent
-    from connector.core.family_tables import Reader
+    from connector.core.family_reader import Reader
     from connector.core.mapping import Options
     from connector.core.mapping_text import Spec
     from connector.core.states import ItemKey
     from connector.core.stored import Family, Store
 
 INCOMPLETE = "incomplete"
-"""Why a family is withheld of which a row is missing without which the API would refuse it, or could not be read."""
+"""Why a family is withheld: a row without which the API would refuse it is missing, or one could not be read, or is not
+the only one of its side table."""
 
 NO_IDENTIFIER = "no_email"
 """Why a customer is withheld who has no address, where that identifies him."""
 
 _MOST_ITEMS = 10_000
+_TOO_MANY = f"has more than {_MOST_ITEMS} rows, and is not sent in part; expected fewer: choose them by `when`"
 
 
 class Send(NamedTuple):
@@ -59,7 +62,11 @@ Judged = Send | Remove | Keep | Reject
 
 
 class _Untellable(Exception):  # noqa: N818 (it names what the family is)
-    """A row of the family could not be read, or is missing."""
+    """Of a row of the family something could not be read or is missing; with `reject` that will not come right."""
+
+    def __init__(self, reject: Reject | None = None) -> None:
+        super().__init__()
+        self.reject = reject
 
 
 class Assembly:
@@ -116,8 +123,8 @@ class Assembly:
                 document[self._list_field] = self._parts(parent, shared, untold, notes)
             elif shared and document.get(self._list_field):
                 document[self._list_field] = [{**shared, **part} for part in document[self._list_field]]
-        except _Untellable:
-            return withheld
+        except _Untellable as untellable:
+            return untellable.reject or withheld
         if self._withholds and document.get(self._list_field) == []:
             return Remove(emptied=True) if there else Keep(WITHHELD[self._entity])
         return self._checked(identifier, document, untold, notes)
@@ -166,7 +173,10 @@ class Assembly:
         required = self._part_required if part else self._required
         fields, parts, untold = dict(body.fields), dict(body.parts), set(body.untold)
         for side in sides:
-            rows = self._store.children(side.member.number, parent, 1)
+            rows = self._store.children(side.member.number, parent, 2)
+            if len(rows) > 1:  # which of them is meant is not known, perhaps for a moment
+                unread.append(side)
+                continue
             if rows:
                 beside = Body.decode(rows[0][1].body)
                 unread += [side] if beside.bad else []
@@ -185,7 +195,10 @@ class Assembly:
         """The items or variants, from their rows. Raises _Untellable."""
         assert self._child is not None
         parts = []
-        for key, row in self._store.children(self._child.member.number, parent, _MOST_ITEMS):
+        rows = self._store.children(self._child.member.number, parent, _MOST_ITEMS + 1)
+        if len(rows) > _MOST_ITEMS:
+            raise _Untellable(Reject(Reason.TOO_LARGE, (FieldError(self._list_field, _TOO_MANY),)))
+        for key, row in rows:
             part, _, lacking, unread = self._with_sides(self._part_sides, key, Body.decode(row.body), part=True)
             if unread:
                 raise _Untellable

@@ -53,9 +53,11 @@ _ALL = 2**62
 
 
 class Told(NamedTuple):
-    """What became of a family that was assembled, for counting. `reject`: a dead letter, which is the caller's."""
+    """What became of a family that was assembled, for counting. `reject`: a dead letter, which is the caller's.
 
-    outcome: str
+    Once that is confirmed, `parent` and `version` name what is settled.
+    """
+
     record: Record
     withheld: str = ""
     merged_items: int = 0
@@ -265,16 +267,14 @@ class Families:
                 self._refused.pop(parent, None)
                 self._upsert(parent, out, touched, family, judged, now)
                 self._take_back(parent, out, touched, now)
-                return Told(
-                    "assembled", record, merged_items=judged.merged_items, retracts=judged.retracts, parent=parent
-                )
+                return Told(record, merged_items=judged.merged_items, retracts=judged.retracts)
             case Remove():
                 assert family is not None
                 gone = self._retire(parent, out, touched, {family.id, *family.retired} - {""}, now)
                 left = family._replace(id="", there=There.NOTHING, retired=gone) if gone else None
                 self._store.keep_family(self.entity, parent, left)
                 self._take_back(parent, out, touched, now)
-                return Told("removed", record, parent=parent)
+                return Told(record)
             case Keep(reason=reason):
                 if family is not None and family.retired:
                     gone = self._retire(parent, out, touched, family.retired, now)
@@ -283,11 +283,11 @@ class Families:
                     self._take_back(parent, out, touched, now)
                 elif waiting:
                     self._left[parent] = waiting
-                return Told("withheld", record, withheld=reason, parent=parent)
+                return Told(record, withheld=reason)
             case Reject():
                 if waiting:
                     self._left[parent] = waiting
-                return Told("dead_letter", record, reject=judged, parent=parent, version=version)
+                return Told(record, reject=judged, parent=parent, version=version)
 
     def _upsert(  # noqa: PLR0913, PLR0917 (as `_judged`)
         self, parent: str, out: _Out, touched: Touched, family: Family | None, send: Send, now: float

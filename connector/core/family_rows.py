@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import to_json
 
-from connector.core.family_tables import Body, Role, bad_name
+from connector.core.family_reader import Body, bad_name
+from connector.core.family_tables import Role
 from connector.core.intake import Taken
 from connector.core.notes import BadValue
 from connector.core.stored import Family, StoredRow, There
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from connector.core.assembly import Assembly
     from connector.core.events import ChangeEvent, Entity, Partition
-    from connector.core.family_tables import Read, Reader
+    from connector.core.family_reader import Read, Reader
     from connector.core.stored import Store
 
 _EVERY = 1_000_000

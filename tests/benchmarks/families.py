@@ -20,9 +20,10 @@ from connector.adapters.store import open_store
 from connector.core.assembly import Assembly, Send
 from connector.core.debezium import parse
 from connector.core.events import ChangeEvent, Entity, Partition, Record
+from connector.core.family_reader import readers_of
 from connector.core.family_rows import FamilyRows
-from connector.core.family_tables import Reader, members
-from connector.core.mapping import Mapping, Options
+from connector.core.family_tables import members
+from connector.core.mapping import Options
 from connector.core.mapping_text import read
 from connector.core.wire import Wire
 
@@ -71,11 +72,7 @@ class Kept:
         specs = read(MAPPING)
         assert isinstance(specs, dict)
         spec = specs[Entity.ORDERS]
-        tables = members(Entity.ORDERS, spec, ["shop.orders"])
-        own = Mapping(
-            Entity.ORDERS, spec._replace(table=spec.table.model_copy(update={"fields": tables[0].sources})), Options()
-        )
-        readers = [Reader(tables[0], nulls=False, convert=own.convert_kept), Reader(tables[1], nulls=False)]
+        readers = readers_of(Entity.ORDERS, spec, members(Entity.ORDERS, spec, ["shop.orders"]), Options())
         self.store = store
         self.assembly = Assembly(Entity.ORDERS, spec, readers, Options(), store)
         self.rows = FamilyRows(Entity.ORDERS, readers, self.assembly, store, suppress=True)

@@ -22,7 +22,7 @@ from connector.core.mapping_file import Listed
 from connector.core.mapping_text import read
 from connector.core.notes import Notes
 from connector.core.verdicts import Delete, Refused, Unchanged, Upsert, Verdict, Withhold
-from connector.settings import DEFAULT_MAPPING
+from connector.mapping_setting import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from connector.core.mapping import Mapping, Options
 from connector.core.mapping_text import Spec, read
 from connector.core.openapi import mapping_file
 from connector.core.verdicts import Refused, Upsert
-from connector.settings import DEFAULT_MAPPING
+from connector.mapping_setting import DEFAULT_MAPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
