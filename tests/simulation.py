@@ -85,6 +85,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.now = 1000.0
         self.random = random.Random(seed)
+        random.seed(seed)  # the service's own: a run is the same each time
         self.faults = Faults()
         self.log: dict[Partition, list[Record]] = {
             Partition(topic, number): [] for topic in TOPICS.values() for number in range(PARTITIONS)

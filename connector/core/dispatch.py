@@ -171,7 +171,7 @@ class Dispatch:
 
     def _send_batch(self, chosen: Candidate, queues: list[Queue], now: float) -> Batch:
         entity = Entity(chosen.lane.value)
-        entries = self._pending.take(queues, self._batch_max[entity])
+        entries = self._take(chosen.lane, queues, self._batch_max[entity])
         if entries[0].failures:
             purpose = Purpose.RETRY
         elif entries[0].isolating:
@@ -179,6 +179,17 @@ class Dispatch:
         else:
             purpose = Purpose.BACKLOG if chosen.load is Load.FULL else Purpose.FRESH
         return self._send(chosen.lane, _upsert(entity, entries), purpose, entries, now)
+
+    def _take(self, lane: Lane, queues: list[Queue], limit: int) -> list[Entry]:
+        """What goes next, the oldest first.
+
+        Where a lane fails and fails, it may be one record that makes the server fail, and a batch with all that waits
+        would never tell. So its trials carry half of that, another half each time: one of them gets through.
+        """
+        if self._health[lane].failures < _SUSPICIOUS_FAILURES:
+            return self._pending.take(queues, limit)
+        half = (sum(map(self._pending.length, queues)) + 1) // 2
+        return self._pending.take_least_failed(queues, min(limit, half))
 
     def _send_group(self, lane: Lane, group: Group, now: float) -> Batch:
         entries = self._isolations[lane].take(group)

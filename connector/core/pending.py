@@ -222,6 +222,14 @@ class Pending:
             self._fly(entry)
         return sample
 
+    def take_least_failed(self, queues: Iterable[Queue], limit: int) -> list[Entry]:
+        """Let up to `limit` of the queues' entries fly, those that failed the fewest times. It looks at all of them."""
+        entries = [entry for queue in queues for entry in self._lines[queue].entries()]
+        chosen = nsmallest(limit, entries, key=lambda entry: (entry.failures, entry.since, entry.place))
+        for entry in chosen:
+            self._fly(entry)
+        return chosen
+
     def in_group(self, entry: Entry, group: int) -> bool:
         """Whether the entry waits as a member of the group. A newer state ends that, and the loss of its partition."""
         return entry.group == group and self._waiting.get(entry.key) is entry

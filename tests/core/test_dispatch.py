@@ -156,6 +156,22 @@ def test_records_that_keep_failing_while_others_succeed_are_divided() -> None:
     assert desk.now - 10_000 >= 3600
 
 
+def test_one_record_does_not_hold_up_all_that_ever_goes_with_it() -> None:
+    """Where all that waits goes together each time, nothing else could succeed: trials carry a half, then the other."""
+    desk = Desk()
+    desk.put("a", "b", "bad", entity=Entity.CUSTOMERS)
+    carried, dead = [], []
+    for minute in range(100):
+        desk.put(f"new {minute}", entity=Entity.CUSTOMERS)  # as often as the lane tries
+        batch = desk.next(70)
+        carried.append(len(batch.entries))
+        crashes = "bad" in ids(batch)
+        dead += desk.settle(batch, answer(500) if crashes else answer(200, OK)).dead
+        desk.now += 60.0 if crashes else 0.0
+    assert carried[:6] == [4, 5, 6, 7, 8, 5]  # the sixth of nine
+    assert [(entry.key.id, reject.reason) for entry, reject in dead] == [("bad", Reason.SERVER_ERROR)]
+
+
 def test_a_lane_without_any_success_waits_for_ever() -> None:
     """However long the API is down, no record is blamed for it."""
     desk = Desk()
