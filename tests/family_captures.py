@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastavro
-from shop_captures import ALL_DIALECTS, CapturedRecord
+from shop_captures import ALL_DIALECTS, CapturedRecord, record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DIALECTS = (*ALL_DIALECTS, "json-keyed", "json-lost-offsets")
 MARIADB = "mariadb-json"
@@ -79,9 +79,9 @@ def topic(dialect: str, table: str) -> str:
 @cache
 def records(dialect: str) -> tuple[CapturedRecord, ...]:
     """All records of a dialect by timestamp; within a partition in the order of their offsets, which have gaps."""
-    decode = b64decode if "avro" in dialect else str.encode
+    decode: Callable[[str], bytes] = b64decode if "avro" in dialect else str.encode
     with gzip.open(_DIRECTORY / f"{dialect}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return tuple(_record(json.loads(line), decode) for line in lines)
+        return tuple(record_of(json.loads(line), decode) for line in lines)
 
 
 @cache
@@ -129,19 +129,3 @@ def row_key(dialect: str, key: bytes | None, value: bytes | None) -> str:
 
 def _read(name: str) -> Any:  # noqa: ANN401 (JSON is any)
     return json.loads(gzip.decompress((_DIRECTORY / f"{name}.json.gz").read_bytes()))
-
-
-def _record(fields: Mapping[str, Any], decode: Any) -> CapturedRecord:  # noqa: ANN401 (two functions of other types)
-    def in_bytes(text: str | None) -> bytes | None:
-        return None if text is None else decode(text)
-
-    return CapturedRecord(
-        topic=fields["topic"],
-        table=fields["topic"].rpartition(".")[2],
-        partition=fields["partition"],
-        offset=fields["offset"],
-        timestamp=fields["timestamp"],
-        key=in_bytes(fields["key"]),
-        value=in_bytes(fields["value"]),
-        headers=tuple((name, in_bytes(value)) for name, value in fields["headers"]),
-    )

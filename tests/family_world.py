@@ -22,6 +22,7 @@ from connector.sandbox.state import State, Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from family_shop import Dialect
     from simulation import Faults
@@ -138,9 +139,17 @@ def _answer(status: int, body: object) -> Answer:
 
 
 class FamilyWorld:
-    """A shop, its topics, Replenit and the connector's store. `life` is what the shop does at random."""
+    """A shop, its topics, Replenit and the connector's store. `life` is what the shop does at random, by `chance`."""
 
-    def __init__(self, seed: int, dialect: Dialect, reading: Upsert, *, items_by_order: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        dialect: Dialect,
+        reading: Upsert,
+        *,
+        items_by_order: bool = False,
+        chance: Random | None = None,
+    ) -> None:
         self.world = World(seed)
         self.shop = Shop(self.world, dialect, items_by_order=items_by_order)
         self.server = Replenit(self.world, reading)
@@ -152,7 +161,7 @@ class FamilyWorld:
         self.reading = reading
         self.lost_disks = 0
         self._dirty: Callable[[Entity], int] = lambda entity: self.store.dirty(entity)  # noqa: PLW0108 (of the present one)
-        self._life = Life(self.shop, self.world.random)
+        self._life = Life(self.shop, chance or self.world.random)
         self.life, self.touch = self._life.go_on, self._life.touch
         self.told: set[str] = set()  # customers of whom a document was sent since they were deleted last
 

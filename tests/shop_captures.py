@@ -8,10 +8,10 @@ from base64 import b64decode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DIALECTS = ("json", "json-schema", "json-strings", "json-connect")
 """Those by which the oracle itself is proven."""
@@ -54,7 +54,7 @@ def topic(dialect: str, entity: str) -> str:
 def records(dialect: str) -> tuple[CapturedRecord, ...]:
     """All records of a dialect by timestamp; within a partition in the order of their offsets."""
     with gzip.open(_DIRECTORY / f"{dialect}.jsonl.gz", "rt", encoding="ascii") as lines:
-        return tuple(_record(line) for line in lines)
+        return tuple(record_of(json.loads(line), _bytes) for line in lines)
 
 
 @cache
@@ -73,19 +73,23 @@ def final_table(entity: str) -> Table:
     return Table(table["columns"], {row[key]: row for row in table["rows"]})
 
 
-def _record(line: str) -> CapturedRecord:
-    fields = json.loads(line)
+def record_of(fields: Mapping[str, Any], decode: Callable[[str], bytes]) -> CapturedRecord:
+    """A record from the fields that its line has; `decode`: from the text of its bytes."""
+
+    def in_bytes(text: str | None) -> bytes | None:
+        return None if text is None else decode(text)
+
     return CapturedRecord(
         topic=fields["topic"],
         table=fields["topic"].rpartition(".")[2],
         partition=fields["partition"],
         offset=fields["offset"],
         timestamp=fields["timestamp"],
-        key=_bytes(fields["key"]),
-        value=_bytes(fields["value"]),
-        headers=tuple((name, _bytes(value)) for name, value in fields["headers"]),
+        key=in_bytes(fields["key"]),
+        value=in_bytes(fields["value"]),
+        headers=tuple((name, in_bytes(value)) for name, value in fields["headers"]),
     )
 
 
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else b64decode(text, validate=True)
+def _bytes(text: str) -> bytes:
+    return b64decode(text, validate=True)

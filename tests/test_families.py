@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from family_shop import Dialect
 from family_world import FamilyWorld
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from connector.adapters.store import open_store
 from connector.core.entries import Lane
-from connector.core.events import Partition
+from connector.core.events import Entity, Partition
 from connector.core.halts import SuspendReason
 from connector.errors import ConfigurationError
 from connector.sandbox.state import Upsert
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 KINDS = [(dialect, reading) for dialect in Dialect for reading in Upsert]
 SEEDS = range(3)
+SCRIPT = ("trade", "trade", "trade", "read", "read", "wait", "kill", "stop", "stall", "fail")
 
 
 def _world(seed: int, dialect: Dialect, reading: Upsert) -> FamilyWorld:
@@ -33,6 +36,17 @@ def _world(seed: int, dialect: Dialect, reading: Upsert) -> FamilyWorld:
 def _stall(world: FamilyWorld, chance: random.Random) -> None:
     for partition in chance.sample(list(world.shop.log), 3):
         world.world.stalled[partition] = world.world.now + chance.choice([0, 1, 6])
+
+
+def _orders(world: FamilyWorld, count: int) -> None:
+    """So many orders of one item, a transaction each."""
+    for number in range(1, count + 1):
+        world.shop.insert(
+            "orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1
+        )
+        world.shop.insert("order_items", id=number, order_id=number, product="p", sku="s", quantity=1, brand=None)
+        world.shop.insert("item_prices", item_id=number, price=1)
+        world.shop.commit()
 
 
 def _end(world: FamilyWorld, service: Service) -> None:
@@ -107,6 +121,43 @@ def test_a_lost_disk_is_filled_anew(seed: int, dialect: Dialect, reading: Upsert
     _end(world, service)
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(
+    kind=st.sampled_from(KINDS),
+    seed=st.integers(0, 1000),
+    chance=st.randoms(use_true_random=False),
+    script=st.lists(st.sampled_from(SCRIPT), max_size=16),
+)
+def test_any_interleaving_and_any_crash_converges(
+    kind: tuple[Dialect, Upsert], seed: int, chance: random.Random, script: list[str]
+) -> None:
+    """What the shop does and where the process ends are drawn: the least story that goes wrong is shown.
+
+    At every request what is there, and what is sent, is written down; at the end Replenit holds what the tables do.
+    """
+    world = FamilyWorld(seed, *kind, chance=chance)
+    service = world.service()
+    for what in script:
+        match what:
+            case "trade":
+                world.life(chance.randint(1, 3))
+            case "read":
+                world.run(service, chance.choice([0.1, 0.6, 2]))
+            case "wait":
+                world.run(service, 30)
+            case "kill":
+                world.kill()
+                service = world.service()
+            case "stop":
+                service.stop()
+                service = world.service()
+            case "stall":
+                _stall(world, chance)
+            case "fail":
+                world.faults.fails = world.faults.loses_answer = 0.2
+    _end(world, service)
+
+
 @pytest.mark.parametrize("dialect", Dialect)
 def test_a_quiet_shop_costs_nothing_after_a_restart(dialect: Dialect) -> None:
     """Neither after a stop nor after a kill, nor for a snapshot, is anything sent that is there."""
@@ -147,17 +198,32 @@ def test_a_shop_arrives_over_a_store_on_disk(dialect: Dialect, tmp_path: Path) -
 def test_what_a_backlog_costs() -> None:
     """A load of new families costs about as many requests as full batches, and no DELETE."""
     world = FamilyWorld(3, Dialect.DEFAULT, Upsert.MERGE)
-    for number in range(1, 901):
-        world.shop.insert(
-            "orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1
-        )
-        world.shop.insert("order_items", id=number, order_id=number, product="p", sku="s", quantity=1, brand=None)
-        world.shop.insert("item_prices", item_id=number, price=1)
-        world.shop.commit()
+    _orders(world, 900)
     world.world.interleaves = False
     assert world.run(world.service(), 300)
     assert world.differences() == []
     assert len(world.server.requests) <= 900 / 200 + 2
+
+
+def test_what_waits_on_disk_is_counted() -> None:
+    """Few documents are in memory at a time; the metrics tell of all that waits, since when, and what it takes."""
+    world = FamilyWorld(3, Dialect.DEFAULT, Upsert.MERGE)
+    _orders(world, 600)
+    world.world.faults.down = True
+    service = world.service(PENDING_MAX_KEYS="100")
+    world.world.run(service, 60)
+
+    def metric(name: str, **labels: str) -> float:
+        return service._metrics.registry.get_sample_value(f"connector_{name}", labels) or 0.0  # noqa: SLF001
+
+    assert service._pending.entries(Entity.ORDERS) <= 50  # noqa: SLF001
+    assert metric("pending_records", entity="orders") == 600
+    assert metric("backlog_drain_seconds") > 2
+    assert 0 < metric("oldest_unacked_timestamp_seconds", entity="orders") <= world.world.now
+    world.world.faults.down = False
+    _end(world, service)
+    world.world.run(service, 10)
+    assert metric("pending_records", entity="orders") == metric("backlog_drain_seconds") == 0
 
 
 def test_a_lost_disk_is_refused_where_the_topics_have_lost_rows() -> None:
@@ -198,13 +264,7 @@ def test_what_retention_deletes_after_it_was_kept_is_not_missed() -> None:
 def test_a_log_that_was_cut_goes_on_with_other_records() -> None:
     """An unclean leader has lost the end of a log: what comes at its offsets was never read, and is not settled."""
     world = FamilyWorld(5, Dialect.FULL, Upsert.REPLACE)
-    for number in range(1, 9):
-        world.shop.insert(
-            "orders", id=number, number=f"o{number}", tag=f"{number}:1", state="paid", currency="EUR", revenue=1
-        )
-        world.shop.insert("order_items", id=number, order_id=number, product="p", sku="s", quantity=1, brand=None)
-        world.shop.insert("item_prices", item_id=number, price=1)
-        world.shop.commit()
+    _orders(world, 8)
     service = world.service()
     assert world.run(service, 300)
     partition, log = next((place, log) for place, log in world.shop.log.items() if place.topic == "shop.orders" and log)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+from memory_store import MemoryStore
 from prometheus_client import generate_latest
 from simulation import World
 
@@ -15,8 +17,6 @@ from connector.telling import Teller
 if TYPE_CHECKING:
     from logging import LogRecord
 
-    import pytest
-
 MAPPING = DEFAULT_MAPPING.read_text(encoding="utf-8").replace("{ column: total_revenue, optional: true }", "revenue")
 
 
@@ -24,10 +24,14 @@ def told(caplog: pytest.LogCaptureFixture) -> list[LogRecord]:
     return [record for record in caplog.records if getattr(record, "connector_event", "") == "column_missing"]
 
 
-def test_the_service_tells_of_a_column_that_never_comes_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    """Once for all rows; the rest of the document is sent."""
+@pytest.mark.parametrize("kept", ["", "  keep: total_quantity\n"])
+def test_the_service_tells_of_a_column_that_never_comes_and_goes_on(
+    kept: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for all rows, be they kept or not; the rest of the document is sent."""
     world = World(1)
-    service = world.service(MAPPING=MAPPING)
+    world.store = MemoryStore()
+    service = world.service(MAPPING=MAPPING.replace("orders:\n", f"orders:\n{kept}"))
     for number in range(300):
         world.write("orders", f"o{number}")
     assert world.run(service, 120, world.settled)

@@ -31,8 +31,10 @@ the only one of its side table."""
 NO_IDENTIFIER = "no_email"
 """Why a customer is withheld who has no address, where that identifies him."""
 
-_MOST_ITEMS = 10_000
-_TOO_MANY = f"has more than {_MOST_ITEMS} rows, and is not sent in part; expected fewer: choose them by `when`"
+MOST_ITEMS = 10_000
+"""Rows of one document, so that a wrong foreign key does not fill the memory."""
+
+_TOO_MANY = f"has more than {MOST_ITEMS} rows, and is not sent in part; expected fewer: choose them by `when`"
 
 
 class Send(NamedTuple):
@@ -195,8 +197,8 @@ class Assembly:
         """The items or variants, from their rows. Raises _Untellable."""
         assert self._child is not None
         parts = []
-        rows = self._store.children(self._child.member.number, parent, _MOST_ITEMS + 1)
-        if len(rows) > _MOST_ITEMS:
+        rows = self._store.children(self._child.member.number, parent, MOST_ITEMS + 1)
+        if len(rows) > MOST_ITEMS:
             raise _Untellable(Reject(Reason.TOO_LARGE, (FieldError(self._list_field, _TOO_MANY),)))
         for key, row in rows:
             part, _, lacking, unread = self._with_sides(self._part_sides, key, Body.decode(row.body), part=True)

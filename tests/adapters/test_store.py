@@ -403,3 +403,21 @@ def test_no_statement_looks_at_all_rows(tmp_path: Path) -> None:
     slow = {sql for sql, plan in spy.plans.items() if "SCAN" in plan or "TEMP" in plan}
     assert slow == {PROGRESS, COUNTS}  # read once, at the start: one row a partition; an index
     assert len(spy.plans) > 20
+
+
+def test_a_turn_in_which_nothing_was_read_writes_nothing(tmp_path: Path) -> None:
+    """The loop commits several times a second, be there work or not: a quiet shop leaves the disk alone."""
+    store = open_store(tmp_path, MEANING).store
+    touch(store, 3)
+    store.advance(ORDERS, 4)
+    store.commit()
+    log = tmp_path / f"{NAME}-wal"
+    before = log.stat()
+    for _ in range(3):
+        store.advance(ORDERS, 4)
+        store.commit()
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    store.advance(ORDERS, 5)
+    store.commit()
+    assert log.stat().st_mtime_ns > before.st_mtime_ns
+    store.close()

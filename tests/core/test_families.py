@@ -454,3 +454,14 @@ def test_an_item_that_another_row_has_too_is_recalled() -> None:
     family = stage.family("1")
     assert family is not None
     assert family.held == {("p", "x")}
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_an_item_that_changes_its_order_leaves_the_one_and_comes_to_the_other(dialect: Dialect) -> None:
+    """Both orders are told, although the event names the new one alone where there is no before-image."""
+    stage = Stage(Entity.ORDERS, dialect)
+    _order(stage, 1, "o1", "xy")
+    _order(stage, 2, "o2", "z")
+    stage.settle()
+    stage.shop.update("order_items", (11,), order_id=2)
+    assert sorted(stage.settle()) == ["delete p y of o1", "post o1 with x", "post o2 with y z"]
