@@ -305,7 +305,7 @@ class Service:
             return
         for entity, families in self._keeping.families.items():
             if self._gate.open(self._settings.topics[entity], now) and self._keeping.whole(entity, now):
-                self._taking.assembled(entity, families.turn(now), families.buried)
+                self._taking.assembled(entity, families.turn(now), families.settle)
         self._keeping.commit()
 
     # Sending

@@ -247,7 +247,7 @@ class Families:
         told = self._judged(parent, version, touched, family, judged, now)
         out = self._out.get(parent)
         if out is not None and out.version == version and not out.keys and told.reject is None:
-            self._settle(parent, version)
+            self.settle(parent, version)
         return [] if told.reject is not None and self._in_doubt(told, now) else [told]
 
     def _cool(self, parent: str) -> None:
@@ -452,18 +452,15 @@ class Families:
                 continue
             out.keys.discard(entry.key)
             if not out.keys:
-                self._settle(parent, version)
-
-    def buried(self, parent: str, version: int) -> None:
-        """The dead letter of a family that could not be sent is confirmed."""
-        self._settle(parent, version)
+                self.settle(parent, version)
 
     def refused(self, entry: Entry) -> None:
         """The API refuses the entry: what changes nothing of its family must be sent all the same, if it can be."""
         for parent in entry.origins:
             self._refused[parent] = None
 
-    def _settle(self, parent: str, version: int) -> None:
+    def settle(self, parent: str, version: int) -> None:
+        """Nothing more is owed of this version of the family: it was sent, withheld, or is a dead letter, confirmed."""
         out = self._out.get(parent)
         if out is not None and out.version == version:
             del self._out[parent]

@@ -86,7 +86,7 @@ class FamilyRows:
         What lies below `until` its process may have sent. That is remembered for as long as it is to be read.
         """
         self._refills[partition] = (settled_below, until)
-        self._store.put(_REFILLS, str(partition), StoredRow(json.dumps(self._refills[partition]), _GONE))
+        self._store.put(_REFILLS, str(partition), StoredRow(_NOBODYS, to_json(self._refills[partition])))
 
     def begin_anew(self, partition: Partition) -> None:
         """Nothing in the partition's log is of an earlier store, from here on."""
@@ -102,7 +102,7 @@ class FamilyRows:
     def _refill_of(self, partition: Partition) -> tuple[int, int] | None:
         if partition not in self._refills:
             row = self._store.row(_REFILLS, str(partition))
-            self._refills[partition] = None if row is None else tuple(json.loads(row.parent))
+            self._refills[partition] = None if row is None else tuple(json.loads(row.body))
         return self._refills[partition]
 
     def take(
@@ -287,13 +287,13 @@ class FamilyRows:
         columns, number = reader.columns(event), reader.member.number
         if event.silent_cascades and self._columns.get(number) != columns:
             self._columns[number] = columns
-            self._store.put(_COLUMNS + number, "", StoredRow(json.dumps(columns), _GONE))
+            self._store.put(_COLUMNS + number, "", StoredRow(_NOBODYS, to_json(columns)))
 
     def _columns_of(self, reader: Reader) -> Sequence[str]:
         number = reader.member.number
         if number not in self._columns:
             row = self._store.row(_COLUMNS + number, "")
-            self._columns[number] = () if row is None else tuple(json.loads(row.parent))
+            self._columns[number] = () if row is None else tuple(json.loads(row.body))
         return self._columns[number]
 
     def _complete(self, reader: Reader, event: ChangeEvent, key: str, kept: StoredRow | None) -> set[str]:
