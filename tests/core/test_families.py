@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from family_shop import BAD, Dialect
 from family_stage import Stage
+from memory_store import MemoryStore
 
 from connector.core.entries import Lane
 from connector.core.events import Entity, Partition
@@ -465,3 +466,16 @@ def test_an_item_that_changes_its_order_leaves_the_one_and_comes_to_the_other(di
     stage.settle()
     stage.shop.update("order_items", (11,), order_id=2)
     assert sorted(stage.settle()) == ["delete p y of o1", "post o1 with x", "post o2 with y z"]
+
+
+def test_a_document_goes_of_which_a_compacted_topic_has_the_deletion_alone() -> None:
+    """The lost store's process had sent it: the before-image tells by which id."""
+    stage = Stage(Entity.ORDERS, Dialect.MYSQL)
+    _order(stage, 1, "o1")
+    assert stage.settle() == ["post o1 with x"]
+    stage.shop.delete("orders", (1,))
+    place = stage.shop.partition("orders", 1)
+    stage.start(MemoryStore())
+    stage._read = {partition: len(log) for partition, log in stage.shop.log.items()} | {place: 1}  # noqa: SLF001
+    stage.families.rows.refill(place, 1, len(stage.shop.log[place]))
+    assert stage.settle() == ["delete o1"]

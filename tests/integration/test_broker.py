@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_broker import Committed, Raw
 
+from connector.adapters.kafka import KafkaSource
 from connector.core.events import Partition
 
 if TYPE_CHECKING:
@@ -116,3 +117,11 @@ def test_a_paused_broker_answers_nothing_until_it_is_resumed(own_kafka: Node) ->
     finally:
         own_kafka.resume()
         consumer.close()
+
+
+def test_whether_a_topic_holds_every_key_is_told(kafka: Broker) -> None:
+    """Only what is compacted and nothing else: what is deleted by age as well does not."""
+    policies = {"compact": True, "delete": False, "compact,delete": False}
+    topics = {kafka.topic(config={"cleanup.policy": policy}): compacted for policy, compacted in policies.items()}
+    source = KafkaSource(kafka.client(), "nobody", list(topics))
+    assert {topic: source.compacted(topic) for topic in topics} == topics

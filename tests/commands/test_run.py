@@ -1,0 +1,54 @@
+"""`run`: what becomes of the store that it finds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connector.commands.run import build
+from connector.metrics import Metrics
+from connector.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENVIRONMENT = {
+    "REPLENIT_TENANT_ID": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+    "REPLENIT_API_KEY": "c2VjcmV0",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "TOPIC_PRODUCTS": "shop.products",
+}
+MAPPING = "version: 1\nproducts:\n  keep: title\n  fields: { ProductId: id, ProductName: title }\n"
+
+
+@pytest.mark.parametrize(
+    ("then", "begun_anew"),
+    [
+        ({}, False),
+        ({"LINGER_MAX": "20"}, False),
+        ({"NULLS": "null"}, True),
+        ({"TOPIC_PRODUCTS": "other.products"}, True),
+        ({"MAPPING": MAPPING.replace("title", "name")}, True),
+    ],
+)
+def test_a_store_of_another_mapping_is_made_anew_and_that_is_told(
+    then: dict[str, str], begun_anew: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever decides what is kept of a row; the old file is set aside. Other settings change nothing."""
+    first = ENVIRONMENT | {"MAPPING": MAPPING, "STATE_DIR": str(tmp_path)}
+    for environment in (first, first | then):
+        with ExitStack() as stack:
+            build(load(environment), Metrics(), stack)
+    told = [record for record in caplog.records if getattr(record, "connector_event", "") == "store_begun_anew"]
+    assert bool(told) is begun_anew
+    assert len(list(tmp_path.glob("aside-*.sqlite3"))) == begun_anew
+    assert all("made with another mapping" in record.getMessage() for record in told)
+
+
+def test_without_families_nothing_is_written(tmp_path: Path) -> None:
+    """The folder need not be there."""
+    with ExitStack() as stack:
+        build(load(ENVIRONMENT | {"STATE_DIR": str(tmp_path / "none")}), Metrics(), stack)
+    assert list(tmp_path.iterdir()) == []
