@@ -129,12 +129,15 @@ class Keeping:
 
     def touched(self, entity: Entity) -> int:
         """How many families wait to be sent, be it on disk or on their way."""
-        return self._store.dirty(entity) if entity in self.families else 0
+        return self._store.dirty(entity) if self._owns_some(entity) else 0
 
     def oldest_commit_ms(self, entity: Entity) -> int | None:
-        """The source's commit time of the family that has waited the longest, if it is told."""
-        found = self._store.touched(entity, 0, 1) if entity in self.families else []
-        return found[0].committed_ms if found else None
+        """The source's earliest commit time of the live changes that wait on disk; None if there are none."""
+        return self._store.oldest_commit_ms(entity) if self._owns_some(entity) else None
+
+    def _owns_some(self, entity: Entity) -> bool:
+        """Else what was touched here is another process's to send."""
+        return any(self._entities[partition.topic] is entity for partition in self._placed)
 
     def put_off(self, partition: Partition, until: float) -> None:
         """A predecessor may have requests at the server: what is touched by now waits until those are done."""

@@ -45,6 +45,7 @@ EVENTS = {
     "halted": "Nothing is sent until what is named is mended.",
     "truncated": "A table was truncated; its rows stay at Replenit.",
     "column_missing": "The mapping names a column that no row has had; documents lack what it would feed.",
+    "side_table_ambiguous": "A side table has several rows for one document, which is withheld.",
     "suspended": "One lane is not sent until what is named is mended; the others go on.",
     "lane_resumed": "A lane that was suspended goes on.",
     "recovered": "What was stopped goes on.",

@@ -87,7 +87,7 @@ class Metrics:
         self.pending_records = self._gauge(
             "pending_records", "Keys with unfinished work, also of those kept on disk.", "entity"
         )
-        self.pending_bytes = self._gauge("pending_bytes", "About the memory that they take.", "entity")
+        self.pending_bytes = self._gauge("pending_bytes", "About the memory that is taken by those in it.", "entity")
         self.inflight = self._gauge("inflight_requests", "Requests without an answer yet.")
         self.backlog_drain = self._gauge("backlog_drain_seconds", "How long the budget takes to send what waits.")
         self.dead_letters = self._counter(

@@ -230,6 +230,7 @@ class Service:
                 self._tell.unseen(entity, mapping.unseen())
             for entity, families in {} if self._keeping is None else self._keeping.families.items():
                 self._tell.unseen(entity, families.rows.unseen())
+                self._tell.several(entity, families.several())
             self.status = self._report.publish(now, stopping=self._stopping, full=self._full)
 
     def stop(self) -> None:

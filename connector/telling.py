@@ -29,6 +29,7 @@ class Teller:
         self._metrics = metrics
         self._repeats = logs.Repeats()
         self._unseen: set[tuple[Entity, str]] = set()
+        self._several: set[tuple[Entity, str]] = set()
 
     def halted(self, halt: Halt | None) -> None:
         if halt is not None:
@@ -82,6 +83,19 @@ class Teller:
         for found in [each for each in self._unseen if each[0] is entity and each[1] not in columns]:
             self._unseen.discard(found)
             self._metrics.columns_missing.remove(*found)
+
+    def several(self, entity: Entity, tables: Iterable[str]) -> None:
+        """Side tables with several rows for one document, once each."""
+        for table in tables:
+            if (entity, table) not in self._several:
+                self._several.add((entity, table))
+                _LOG.warning(
+                    "side_table_ambiguous",
+                    f"{entity}: {table} has several rows where the mapping expects one. Such documents are "
+                    "withheld: choose the row by `when`, or delete what is left of a truncated table.",
+                    entity=entity,
+                    table=table,
+                )
 
     def answered(self, follows: Consequences, endpoint: str, code: str, now: float) -> None:
         """What came of a request, as far as it needs attention."""

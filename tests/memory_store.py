@@ -123,6 +123,7 @@ class MemoryStore:
         if touched is None:
             return None
         self.content.later.pop((entity, parent), None)
+        self.content.dirty[entity, parent] = touched._replace(committed_ms=None)
         self._under_way[entity, parent] = touched.version
         return touched.version
 
@@ -143,6 +144,10 @@ class MemoryStore:
 
     def dirty(self, entity: Entity) -> int:
         return sum(of is entity for of, _ in self.content.dirty)
+
+    def oldest_commit_ms(self, entity: Entity) -> int | None:
+        times = (each.committed_ms for each in self.content.dirty.values() if each.entity is entity)
+        return min((time for time in times if time is not None), default=None)
 
     def floor(self, partition: Partition) -> int | None:
         firsts = [each.firsts[partition] for each in self.content.dirty.values() if partition in each.firsts]

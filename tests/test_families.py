@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -282,22 +283,30 @@ def test_a_log_that_was_cut_goes_on_with_other_records() -> None:
 def test_nothing_is_sent_while_another_process_has_some_of_the_partitions() -> None:
     """Its lane is suspended and says so; once they are back what was missed is read first."""
     world = FamilyWorld(4, Dialect.FULL, Upsert.REPLACE)
-    world.life(20)
+    _orders(world, 8)
     service = world.service()
     assert world.run(service, 300)
     elsewhere = [Partition("shop.order_items", 1)]
     source = service._source  # noqa: SLF001 (Kafka's part is played here)
     source.take_away(elsewhere)  # type: ignore[attr-defined] # it is a simulated one
     requests = len(world.server.requests)
-    for key in list(world.shop.rows["orders"]):
-        world.touch("orders", key)
-    for key in list(world.shop.rows["order_items"]):
-        world.shop.update("order_items", key, quantity=60)
+    for number in range(1, 9):
+        world.shop.update("orders", (number,), revenue=2)
+        world.shop.update("order_items", (number,), quantity=60)
+        world.shop.commit()
     world.world.run(service, 60)
     orders = [batch for _, batch in world.server.requests[requests:] if "order" in batch.request.endpoint]
     assert orders == []
     suspended = service._suspensions  # noqa: SLF001
     assert suspended.get(Lane.ORDERS, SuspendReason.PARTITIONS_ELSEWHERE) is not None
+    waiting = partial(service._metrics.registry.get_sample_value, "connector_pending_records", {"entity": "orders"})  # noqa: SLF001
+    assert waiting() == 8
+    topics = {"shop.orders", "shop.order_items", "shop.item_prices"}
+    rest = [each for each in world.shop.log if each.topic in topics and each not in elsewhere]
+    source.take_away(rest)  # type: ignore[attr-defined] # likewise
+    world.world.run(service, 10)
+    assert waiting() == 0, "they are another process's to send"
+    source.give_back(rest)  # type: ignore[attr-defined] # likewise
     source.give_back(elsewhere)  # type: ignore[attr-defined] # likewise
     world.world.run(service, 60)
     _end(world, service)

@@ -54,3 +54,13 @@ def test_it_is_told_again_if_it_goes_again(caplog: pytest.LogCaptureFixture) -> 
         assert (sample in shown) is bool(columns)
         assert not columns or sample + str(float(columns["revenue"])).encode() in shown
     assert len(told(caplog)) == 2
+
+
+def test_a_side_table_with_several_rows_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Once a table, however many documents wait for it."""
+    teller = Teller(Metrics())
+    for _ in range(3):
+        teller.several(Entity.PRODUCTS, {"texts"})
+        teller.several(Entity.PRODUCTS, {"texts", "prices"})
+    lines = [each for each in caplog.records if getattr(each, "connector_event", "") == "side_table_ambiguous"]
+    assert [each.getMessage().split()[1] for each in lines] == ["texts", "prices"]

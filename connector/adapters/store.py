@@ -160,6 +160,7 @@ class Store:
             return None
         ordinal, version = state
         self._database.run("UPDATE firsts SET later = NULL WHERE ordinal = ? AND later IS NOT NULL", (ordinal,))
+        self._database.run("UPDATE dirty SET committed_ms = NULL WHERE ordinal = ?", (ordinal,))
         self._under_way[ordinal] = version
         return version
 
@@ -185,6 +186,11 @@ class Store:
     def dirty(self, entity: Entity) -> int:
         """How many families are dirty."""
         return self._dirty[entity]
+
+    def oldest_commit_ms(self, entity: Entity) -> int | None:
+        """The earliest commit time of a dirty family that was not taken since, None if there is none."""
+        [oldest] = self._database.read(tables.first, tables.OLDEST, (entity.value,))
+        return oldest
 
     def floor(self, partition: Partition) -> int | None:
         """The first offset that is not settled, None if all are: Kafka's commits must not pass it."""

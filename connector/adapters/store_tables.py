@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connector.core.states import ItemKey
 
 LAYOUT = Layout(
-    1,
+    2,
     (
         """CREATE TABLE rows (
             source INTEGER NOT NULL CHECK (typeof(source) = 'integer'),
@@ -54,6 +54,7 @@ LAYOUT = Layout(
         )""",
         "CREATE UNIQUE INDEX dirty_parents ON dirty (entity, parent)",
         "CREATE INDEX dirty_entities ON dirty (entity, ordinal)",
+        "CREATE INDEX dirty_times ON dirty (entity, committed_ms) WHERE committed_ms IS NOT NULL",
         """CREATE TABLE firsts (
             ordinal INTEGER NOT NULL,
             partition INTEGER NOT NULL,
@@ -88,6 +89,8 @@ COUNTS = "SELECT entity, count(*) FROM dirty INDEXED BY dirty_entities GROUP BY 
 PROGRESS = "SELECT partition, topic, number, position FROM progress"
 ONE_TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
     committed_ms FROM dirty WHERE entity = ? AND parent = ?"""
+OLDEST = """SELECT min(committed_ms) FROM dirty INDEXED BY dirty_times
+    WHERE entity = ? AND committed_ms IS NOT NULL"""
 COVER = """INSERT INTO firsts (ordinal, partition, first) VALUES (?, ?, ?)
     ON CONFLICT (ordinal, partition) DO UPDATE SET first = excluded.first WHERE excluded.first < first"""
 COVER_LATER = """INSERT INTO firsts (ordinal, partition, first, later) VALUES (?, ?, ?, ?)

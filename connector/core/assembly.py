@@ -31,6 +31,8 @@ the only one of its side table."""
 NO_IDENTIFIER = "no_email"
 """Why a customer is withheld who has no address, where that identifies him."""
 
+_CONSENT = frozenset((consent.FIELD,))
+
 MOST_ITEMS = 10_000
 """Rows of one document, so that a wrong foreign key does not fill the memory."""
 
@@ -74,7 +76,8 @@ class _Untellable(Exception):  # noqa: N818 (it names what the family is)
 class Assembly:
     """Makes the documents of one entity. `readers`: those of its tables, the root's first.
 
-    `by_email`: a customer is identified by his address, which is in lower case then.
+    `by_email`: a customer is identified by his address, which is in lower case then. `several`: side tables that were
+    found to have several rows for one.
     """
 
     def __init__(  # noqa: PLR0913 (what it makes them of)
@@ -88,6 +91,7 @@ class Assembly:
         by_email: bool = False,
     ) -> None:
         self.shares_ids = self._by_email = by_email
+        self.several: set[str] = set()
         self._entity = entity
         self._store = store
         self._contract = options.contract
@@ -114,9 +118,9 @@ class Assembly:
         identifier = self._identify(document)
         if not identifier and not unread:
             return Remove() if there else Keep(NO_IDENTIFIER)
-        moved = there and identifier and family is not None and family.id not in ("", identifier)
-        withheld = Remove() if moved else Keep(INCOMPLETE)  # no row has that id any more
-        verdict = self._judge_consent(identifier, document, unread, family) or (withheld if unread else None)
+        verdict = self._judge_consent(identifier, document, unread, family)
+        if verdict is None and unread:
+            verdict = self._withhold(parent, identifier, family)
         if verdict is not None:
             return verdict
         notes = Notes()
@@ -126,10 +130,19 @@ class Assembly:
             elif shared and document.get(self._list_field):
                 document[self._list_field] = [{**shared, **part} for part in document[self._list_field]]
         except _Untellable as untellable:
-            return untellable.reject or withheld
+            return untellable.reject or self._withhold(parent, identifier, family)
         if self._withholds and document.get(self._list_field) == []:
             return Remove(emptied=True) if there else Keep(WITHHELD[self._entity])
         return self._checked(identifier, document, untold, notes)
+
+    def _withhold(self, parent: str, identifier: str, family: Family | None) -> Judged:
+        """What becomes of a family of which not all can be told: what is certain to be wrong there goes."""
+        if family is None or not family.there:
+            return Keep(INCOMPLETE)
+        if identifier and family.id not in ("", identifier):  # no row has the id any more that is there
+            return Remove()
+        holds_none = self._child is not None and not self._store.children(self._child.member.number, parent, 1)
+        return Remove(emptied=True) if holds_none and self._withholds else Keep(INCOMPLETE)
 
     def may_send(self, root: Body) -> bool:
         """Whether the root row alone does not forbid it, by a consent that was not given."""
@@ -175,9 +188,12 @@ class Assembly:
         required = self._part_required if part else self._required
         fields, parts, untold = dict(body.fields), dict(body.parts), set(body.untold)
         for side in sides:
-            rows = self._store.children(side.member.number, parent, 2)
+            rows = self._store.children(side.member.number, parent, MOST_ITEMS)
             if len(rows) > 1:  # which of them is meant is not known, perhaps for a moment
                 unread.append(side)
+                self.several.add(side.member.said.table)
+                if side.feeds(_CONSENT) and not all(Body.decode(row.body).fields.get(consent.FIELD) for _, row in rows):
+                    fields[consent.FIELD] = False  # one of them may be a withdrawal
                 continue
             if rows:
                 beside = Body.decode(rows[0][1].body)
@@ -219,7 +235,7 @@ class Assembly:
         given: bool | None = document.get(consent.FIELD)
         if self._policy == "forward" or given or (given is None and self._policy == "assume"):
             return None
-        if given is None and any(reader.feeds(frozenset((consent.FIELD,))) for reader in unread):
+        if given is None and any(reader.feeds(_CONSENT) for reader in unread):
             return None
         there = There.NOTHING if family is None else family.there
         if family is not None and there and family.id != (identifier or family.id):

@@ -172,7 +172,7 @@ class Dispatch:
     def _send_batch(self, chosen: Candidate, queues: list[Queue], now: float) -> Batch:
         entity = Entity(chosen.lane.value)
         entries = self._take(chosen.lane, queues, self._batch_max[entity])
-        if entries[0].failures:
+        if any(entry.failures for entry in entries):
             purpose = Purpose.RETRY
         elif entries[0].isolating:
             purpose = Purpose.ISOLATION
@@ -183,13 +183,14 @@ class Dispatch:
     def _take(self, lane: Lane, queues: list[Queue], limit: int) -> list[Entry]:
         """What goes next, the oldest first.
 
-        Where a lane fails and fails, it may be one record that makes the server fail, and a batch with all that waits
-        would never tell. So its trials carry half of that, another half each time: one of them gets through.
+        Where a lane fails and fails, some records may make the server fail, or the size of its batches: trials with all
+        that waits would never tell. So they carry half of it, a quarter and so on, of what failed least: one succeeds.
         """
-        if self._health[lane].failures < _SUSPICIOUS_FAILURES:
+        failures = self._health[lane].failures
+        if failures < _SUSPICIOUS_FAILURES:
             return self._pending.take(queues, limit)
-        half = (sum(map(self._pending.length, queues)) + 1) // 2
-        return self._pending.take_least_failed(queues, min(limit, half))
+        share = (sum(map(self._pending.length, queues)) + 1) >> (failures - _SUSPICIOUS_FAILURES + 1)
+        return self._pending.take_least_failed(queues, max(1, min(limit, share)))
 
     def _send_group(self, lane: Lane, group: Group, now: float) -> Batch:
         entries = self._isolations[lane].take(group)

@@ -118,6 +118,10 @@ class Families:
 
     # What comes in
 
+    def several(self) -> Collection[str]:
+        """Side tables that were found to have several rows where one was expected."""
+        return self._assembly.several
+
     def put_off(self, until: float) -> None:
         """Whatever is touched by now waits until then; where families share ids, all do."""
         self._put_off = (_ALL if self._assembly.shares_ids else self._store.clock, max(until, self._put_off[1]))

@@ -151,6 +151,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.take(*key) == (None if known is None else known.version)
         if known is not None:
             known.taken = known.version
+            known.committed_ms = None
 
     @rule(key=who, back=st.integers(0, 2))
     def settle(self, key: tuple[Entity, str], back: int) -> None:
@@ -420,4 +421,26 @@ def test_a_turn_in_which_nothing_was_read_writes_nothing(tmp_path: Path) -> None
     store.advance(ORDERS, 5)
     store.commit()
     assert log.stat().st_mtime_ns > before.st_mtime_ns
+    store.close()
+
+
+def test_what_was_taken_no_longer_says_since_when_a_family_waits(tmp_path: Path) -> None:
+    """A family touched during each of its sendings is as old as what came since; a snapshot's rows have no age."""
+
+    def come(parent: str, offset: int, committed_ms: int | None) -> None:
+        told = record(ORDERS, offset)
+        store.touch(Entity.ORDERS, parent, told, snapshot=committed_ms is None, committed_ms=committed_ms)
+
+    store = open_store(tmp_path, MEANING).store
+    assert store.oldest_commit_ms(Entity.ORDERS) is None
+    come("snapshot", 0, None)
+    come("1", 1, 1000)
+    come("1", 2, 2000)
+    assert store.oldest_commit_ms(Entity.ORDERS) == 1000
+    take(store)
+    assert store.oldest_commit_ms(Entity.ORDERS) is None
+    come("1", 3, 3000)
+    come("2", 4, 2500)
+    assert store.oldest_commit_ms(Entity.ORDERS) == 2500
+    assert [each.committed_ms for each in store.touched(Entity.ORDERS, 0, 9)] == [None, 3000, 2500]
     store.close()
