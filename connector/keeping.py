@@ -12,7 +12,7 @@ from connector.core.families import MOST_FAMILIES, Families
 from connector.core.family_reader import readers_of
 from connector.core.family_rows import FamilyRows
 from connector.core.halts import SuspendReason
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +58,10 @@ class Keeping:
         self._whole: set[Entity] = set()
         self._cut: set[Partition] = set()
         offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
+
+    def assigned(self) -> None:
+        """Kafka has assigned anew, perhaps some partitions that were added to another process."""
+        self._whole.clear()
 
     def keeps(self, partition: Partition) -> bool:
         """Whether what is read from the partition is kept."""
@@ -119,7 +123,10 @@ class Keeping:
             return True
         owned = {partition for partition in self._placed if partition.topic in families.rows.topics}
         lane = Lane(entity.value)
-        if len(owned) == sum(map(self._kafka.partition_count, families.rows.topics)):
+        counts = {topic: self._kafka.partition_count(topic) for topic in families.rows.topics}
+        if missing := sorted(topic for topic, count in counts.items() if not count):
+            raise PlatformError(f"there is no topic {missing[0]}, whose rows belong to {entity}: create it")
+        if len(owned) == sum(counts.values()):
             self._whole.add(entity)
             self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)
             return True

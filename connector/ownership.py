@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from connector.core.pending import Pending
     from connector.keeping import Keeping
     from connector.metrics import Metrics
+    from connector.sharing import Sharing
 
 _LOG = logs.get("ownership")
 
@@ -50,7 +51,8 @@ class Source(Protocol):
 class Ownership:
     """Keeps offsets, gate and pending work in step with what Kafka assigns.
 
-    `drain` is called before partitions are handed over: it waits, within bounds, for what of them is in flight.
+    `drain` is called before partitions are handed over: it waits, within bounds, for what of them is in flight. The
+    share of the budget shrinks before they are, and is told of each assignment.
     `forget` hears which are gone. `unclean` hears until when nothing may be sent since a predecessor's last requests
     may be under way. `clock` gives monotonic seconds, `wall` UNIX seconds.
     """
@@ -69,6 +71,7 @@ class Ownership:
         drain: Callable[[Sequence[Partition]], None],
         forget: Callable[[Sequence[Partition]], None],
         unclean: Callable[[float], None],
+        sharing: Sharing,
         keeping: Keeping | None = None,
     ) -> None:
         self._source = source
@@ -82,6 +85,7 @@ class Ownership:
         self._drain = drain
         self._let_go = forget
         self._unclean = unclean
+        self._sharing = sharing
         self._keeping = keeping
         self._unplaced: set[Partition] = set()  # kept on disk, and where to read them from is not known yet
         self._placed: dict[Partition, int] = {}  # likewise, and where to read them from
@@ -121,6 +125,9 @@ class Ownership:
             if self._keeping is not None and self._keeping.keeps(partition):
                 self._unplaced.add(partition)
         self._ask_at = now
+        self._sharing.assigned()
+        if self._keeping is not None:
+            self._keeping.assigned()
         self._moved("assigned", partitions)
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
@@ -136,11 +143,13 @@ class Ownership:
                 farewells[partition] = Commit(offset, mark)
         self._source.commit(farewells, wait=True)
         self._forget(partitions)
+        self._sharing.gone(self.partitions, now)
         self._moved("revoked", partitions)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """Another process owns them already: drop everything."""
         self._forget(partitions)
+        self._sharing.gone(self.partitions, self._clock())
         self._moved("lost", partitions)
 
     def committed(self, outcome: Mapping[Partition, bool]) -> None:
@@ -186,6 +195,7 @@ class Ownership:
 
     def learn(self, now: float) -> bool:
         """Ask for what is not known yet of new partitions; True if something was learnt."""
+        self._sharing.learn(self.partitions, now)
         unknown = set(self._gate.unknown)
         asked = unknown | self._leaps.keys()
         if not asked or now < self._ask_at:

@@ -118,7 +118,7 @@ class Report:
         limits = {"minute": self._settings.rate_limit_per_minute, "hour": self._settings.rate_limit_per_hour}
         for window, free in self._budget.free(now).items():
             metrics.tokens.labels(window).set(free)
-            metrics.capacity.labels(window).set(limits[window])
+            metrics.capacity.labels(window).set(limits[window] * self._budget.share)
 
     def _publish_lag(self) -> None:
         """The lag of what this process owns; of what it has handed over there is none to tell."""
@@ -141,12 +141,13 @@ class Report:
             requests += math.ceil(self._pending.length(queue) / each)
         for entity in self._settings.families:
             requests += (self._waiting(entity) - self._pending.entries(entity)) / self._settings.batch_max[entity]
-        return requests / (self._budget.rate * self._budget.share)
+        pace = self._budget.rate * self._budget.share
+        return requests / pace if pace else math.inf if requests else 0.0
 
     def _describe(
         self, now: float, oldest: Mapping[Entity, float], *, stopping: bool, full: Collection[Entity]
     ) -> dict[str, object]:
-        halt = self._dispatch.halting.halt
+        halt, drain = self._dispatch.halting.halt, self._drain_seconds()
         return {
             "version": __version__,
             "ready": True,
@@ -194,8 +195,9 @@ class Report:
             "dead_letters_unconfirmed": self._letters.unconfirmed,
             "budget": {
                 "tokens": round(self._budget.tokens(now), 2),
-                **{f"free_{window}": free for window, free in self._budget.free(now).items()},
-                "seconds_to_drain": round(self._drain_seconds()),
+                **{f"free_{window}": round(free, 2) for window, free in self._budget.free(now).items()},
+                "share": round(self._budget.share, 4),
+                "seconds_to_drain": round(drain) if math.isfinite(drain) else None,
             },
         }
 

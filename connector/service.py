@@ -35,6 +35,7 @@ from connector.keeping import Keeping, families_of
 from connector.letters import Letters
 from connector.ownership import Ownership
 from connector.report import Report
+from connector.sharing import Sharing
 from connector.taking import Taking
 from connector.telling import Teller
 
@@ -118,7 +119,9 @@ class Service:
         self._suspensions = Suspensions()
         self._doubts = Doubts(self._offsets, self._suspensions, settings.topics)
         self._second = SecondSendings(settings.customer_delete_settle)
-        self._budget = Budget(settings.rate_limit_per_minute, settings.rate_limit_per_hour, now=now)
+        self._budget = Budget(settings.rate_limit_per_minute, settings.rate_limit_per_hour, now=now, share=0.0)
+        sources = [topic for topics in settings.topics.values() for topic in topics]
+        self._sharing = Sharing(self._budget, self._suspensions, settings.topics, sources, source.partition_count)
         self._dispatch = Dispatch(
             self._pending,
             self._budget,
@@ -153,6 +156,7 @@ class Service:
             drain=self._drain,
             forget=self._forget,
             unclean=self._budget.close_until,
+            sharing=self._sharing,
             keeping=self._keeping,
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
@@ -304,7 +308,7 @@ class Service:
         """Make documents of the families that are due; all that was read and settled by now is durable afterwards."""
         if self._keeping is None:
             return
-        for entity, families in self._keeping.families.items():
+        for entity, families in self._keeping.families.items() if self._sharing.counted else ():
             if self._gate.open(self._settings.topics[entity], now) and self._keeping.whole(entity, now):
                 self._taking.assembled(entity, families.turn(now), families.settle)
         self._keeping.commit()
@@ -317,6 +321,8 @@ class Service:
         key = self._settings.replenit_api_key.value()
         turned, self._turned_at = self._turned_at, now
         self._wait = LONGEST_WAIT
+        if not self._sharing.counted:
+            return
         ready = self._ownership.open(self.heartbeat, self._full)  # of what was open when families were assembled
         while key is not None and self._dispatch.flying < CONNECTIONS:
             batch = self._dispatch.next(now, ready)

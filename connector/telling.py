@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector import logs
-from connector.core.halts import REMEDIES
+from connector.core.halts import REMEDIES, SuspendReason
 from connector.core.outcomes import HaltReason, Refused, Throttled, Transient
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ _LOG = logs.get("service")
 
 _UNTRIED = (HaltReason.KEY_MISSING, HaltReason.TRUNCATED)
 """Halts that end by what is seen, and not by a try."""
+
+
+_BY_ASSIGNMENT = (SuspendReason.PARTITIONS_ELSEWHERE, SuspendReason.TOO_MANY_REPLICAS)
+"""Suspensions that end once the partitions are assigned otherwise, and not by a try."""
 
 
 class Teller:
@@ -49,11 +53,13 @@ class Teller:
             lane, reason, probes = suspension.lane, suspension.reason, suspension.probes
             if begun:
                 wait = round(probes.next_at - now)
+                all_lanes = reason is SuspendReason.TOO_MANY_REPLICAS
+                tried = "" if reason in _BY_ASSIGNMENT else f"; the lane is tried in {wait} s"
                 told = [
-                    f"Nothing more is sent of {lane}, the other lanes go on.",
+                    f"Nothing more is sent of {lane}{'' if all_lanes else ', the other lanes go on'}.",
                     suspension.detail,
                     REMEDIES[reason],
-                    f"What waits keeps its place; the lane is tried in {wait} s.",
+                    f"What waits keeps its place{tried}.",
                 ]
                 _LOG.error("suspended", " ".join(filter(None, told)), lane=lane, reason=reason, next_try_in=wait)
             else:

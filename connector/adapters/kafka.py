@@ -154,7 +154,7 @@ class KafkaSource:
         self._committed = committed
         self._consumer.subscribe(
             self._topics,
-            on_assign=self._guarded(owner.assigned),
+            on_assign=self._guarded(self._recounting(owner.assigned)),
             on_revoke=self._guarded(owner.revoked),
             on_lost=self._guarded(owner.lost),
         )
@@ -216,7 +216,10 @@ class KafkaSource:
         return high if high >= 0 else None
 
     def partition_count(self, topic: str) -> int:
-        """How many partitions the topic has, as Kafka said once. Raises PlatformError if it does not answer."""
+        """How many partitions the topic has, as Kafka said since it assigned last; 0 if there is no such topic.
+
+        Raises PlatformError if it does not answer.
+        """
         try:
             self._count_partitions([topic])
             return self._partition_counts[topic]
@@ -236,7 +239,10 @@ class KafkaSource:
     def _count_partitions(self, topics: Iterable[str]) -> None:
         if not self._partition_counts.keys() >= set(topics):
             known = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+            self._partition_counts.update(dict.fromkeys(self._topics, 0))
             self._partition_counts.update({name: len(topic.partitions) for name, topic in known.items()})
+            for name in [name for name, topic in known.items() if topic.error is not None]:
+                del self._partition_counts[name]
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:
         """Commit. Without `wait` the outcome comes to the callback; with it the answer is whether all succeeded."""
@@ -305,6 +311,15 @@ class KafkaSource:
             if self._repeats.admit("commit_failed", "", time.monotonic()):
                 _LOG.warning("commit_failed", f"Offsets were not committed: {words}. It is tried again.")
         self._guard(lambda: self._committed(outcome))
+
+    def _recounting(self, assigned: Callable[[Sequence[Partition]], None]) -> Callable[[Sequence[Partition]], None]:
+        """Each assignment may be that of partitions that were added, here or elsewhere."""
+
+        def recounting(partitions: Sequence[Partition]) -> None:
+            self._partition_counts.clear()
+            assigned(partitions)
+
+        return recounting
 
     def _guarded(self, call: Callable[[Sequence[Partition]], None]) -> Callable[[Consumer, list[TopicPartition]], None]:
         def guarded(_: Consumer, places: list[TopicPartition]) -> None:

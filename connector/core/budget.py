@@ -37,6 +37,7 @@ LANDING = 30.0  # seconds in which what a dead process or a former owner of our 
 _TOO_MANY_REQUESTS = 429
 _LONGEST_BACKOFF = 60.0
 _KEEP = 4
+_CONTENDED = 600.0  # seconds for which a replica keeps what a 429 told of others, which its peers' requests hide
 # What rounding may take from a sum of tokens: without it a wait for the last billionth of a token would never end.
 _ROUNDING = 1e-6
 
@@ -60,6 +61,7 @@ class Window:
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self.seconds = seconds
+        self.share = 1.0  # this replica's part; beyond it the bucket holds, and the window where others take theirs
         self.under_way = 0
         self._answered: deque[float] = deque()  # when each slot falls free, ascending
         self._others: deque[tuple[float, int]] = deque()  # until when, how many: ascending, descending
@@ -85,10 +87,11 @@ class Window:
             self._answered.popleft()
         return self.under_way + len(self._answered)
 
-    def free(self, now: float) -> int:
-        """How many requests may leave now."""
+    def free(self, now: float) -> float:
+        """How many requests of this replica's part may leave now."""
         self._expire_others(now)
-        return max(0, self._open_to_us(self._others[0][1] if self._others else 0) - self.held(now))
+        part = min(self._open_to_us(self._others[0][1] if self._others else 0), self.limit * self.share)
+        return max(0.0, part - self.held(now))
 
     def wait(self, now: float) -> float:
         """Seconds until a request may leave; `math.inf` where that takes an answer."""
@@ -107,7 +110,7 @@ class Window:
 
     def _open_to_us(self, others: int) -> int:
         """Others go on sending while their figure is on its way: a tenth is left to them on top."""
-        return self.limit - others - self.limit // 10 if others else self.limit
+        return int((self.limit - others - self.limit // 10) * self.share) if others else self.limit
 
     def _falls_free(self, excess: int) -> float:
         """When `excess + 1` of the slots that are held now will be free."""
@@ -131,6 +134,7 @@ class Budget:
         self._share = share
         self._minute = Window(per_minute, MINUTE)
         self._hour = Window(per_hour, HOUR)
+        self._minute.share = self._hour.share = share
         self._now = now
         self._tokens = 0.0
         self._spent = 0
@@ -138,6 +142,8 @@ class Budget:
         self._lands_until = now
         self._throttled_at = -math.inf
         self._throttles = 0
+        self._contended_at = -math.inf
+        self._contended = 0
         self._unexpected_limit: int | None = None
         self._told_limit = False
 
@@ -161,8 +167,8 @@ class Budget:
         return self._tokens
 
     def free(self, now: float) -> dict[str, float]:
-        """How many requests each limit leaves, by the limit's name."""
-        return {"minute": float(self._minute.free(now)), "hour": float(self._hour.free(now))}
+        """How many requests each limit leaves of this replica's part, by the limit's name."""
+        return {"minute": self._minute.free(now), "hour": self._hour.free(now)}
 
     def wait(self, now: float, keep: int = 0) -> float:
         """Seconds until a request may leave that leaves `keep` tokens, 0.0 = now.
@@ -205,7 +211,7 @@ class Budget:
             self._throttle(slot, now, retry_after if asked is None else asked)
         elif status is not None and slot.sent > self._throttled_at:
             self._throttles = 0
-        self._read_limit(slot, now, headers)
+        self._read_limit(slot, now, headers, refused=status == _TOO_MANY_REQUESTS)
 
     def close_until(self, t: float) -> None:
         """Let no request leave before `t`: for the 10 s after an unclean start. The bucket stays empty so long."""
@@ -220,7 +226,7 @@ class Budget:
         self._advance(now)
         if share > self._share:
             self._lands_until = max(self._lands_until, now + LANDING)
-        self._share = share
+        self._share = self._minute.share = self._hour.share = share
         self._advance(now)
 
     def unexpected_limit(self) -> int | None:
@@ -261,8 +267,12 @@ class Budget:
         self._tokens = min(self._tokens, 0.0)
         self._closed_until = max(self._closed_until, now + (asked or backoff))
 
-    def _read_limit(self, slot: Slot, now: float, headers: Mapping[str, str]) -> None:
-        """Learn from `X-RateLimit-*` how many requests others sent, rather too few than one of our own."""
+    def _read_limit(self, slot: Slot, now: float, headers: Mapping[str, str], *, refused: bool) -> None:
+        """Learn from `X-RateLimit-*` how many requests others sent, rather too few than one of our own.
+
+        What peers may have sent is not taken for others'. Where all send what they may, that hides the others, and a
+        429 is what tells of them: each adds a tenth of the limit, up to half of it, and that is kept for a while.
+        """
         try:
             limit, remaining = int(headers["x-ratelimit-limit"]), int(headers["x-ratelimit-remaining"])
         except (KeyError, ValueError):
@@ -274,5 +284,10 @@ class Budget:
             # The server counted at some instant since the send: all that we held then, and all that we sent since.
             ours = slot.held + self._spent - slot.number
             peers = math.ceil(limit * (1 - self._share))
-            if (others := limit - remaining - ours - peers) > 0:
+            others = limit - remaining - ours - peers
+            if now >= self._contended_at + _CONTENDED:
+                self._contended = 0
+            if refused and not remaining and peers and slot.sent > self._contended_at:
+                self._contended_at, self._contended = now, min(self._contended + max(1, limit // 10), limit // 2)
+            if (others := max(others, self._contended)) > 0:
                 self._minute.see_others(now, min(others, limit))

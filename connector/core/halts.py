@@ -24,6 +24,7 @@ REMEDIES = {
     "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
     "unmappable": "Most rows can't be mapped: correct the column that is named, or the way in which Debezium sends it.",
     "partitions_elsewhere": "Other replicas own some partitions of its tables, whose rows belong together: run one.",
+    "too_many_replicas": "Its part of the request budget is less than one request: run fewer replicas.",
     "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",
 }
 """What to do, by the reason of a halt or a suspension."""
@@ -36,6 +37,7 @@ class SuspendReason(StrEnum):
     UNMAPPABLE = "unmappable"
     CONSENT_UNKNOWN = "consent_unknown"
     PARTITIONS_ELSEWHERE = "partitions_elsewhere"
+    TOO_MANY_REPLICAS = "too_many_replicas"
 
 
 @dataclass(slots=True)

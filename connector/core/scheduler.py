@@ -66,6 +66,8 @@ def next_send(
     A bulk candidate that has been due for as long as the budget takes to grow its tokens back goes before all others
     and needs to leave none: where the budget is so small that light sends alone would use it up, it would never go.
     """
+    if budget.starved:  # it waits for a greater share
+        return None, math.inf
     keep = budget.keep()
     emptiness = 1 - budget.tokens(now) / (budget.burst * budget.share)
     patience = (1 + keep) / (budget.rate * budget.share)

@@ -207,9 +207,9 @@ def test_requests_of_a_predecessor_or_a_peer_are_not_taken_for_those_of_others()
     assert young.free(59.5)["minute"] == 99
     half = Budget(now=-HOUR, share=0.5)
     half.answer(half.spend(0), 1, 200, limit_headers(100, 49))
-    assert half.free(1)["minute"] == 99
+    assert half.free(1)["minute"] == 50 - 1
     half.answer(half.spend(2), 3, 200, limit_headers(100, 28))
-    assert half.free(3)["minute"] == 100 - 2 - 20 - 10
+    assert half.free(3)["minute"] == (100 - 20 - 10) / 2 - 2
 
 
 @pytest.mark.parametrize(
@@ -399,6 +399,26 @@ def test_others_are_made_room_for() -> None:
     run = simulate(Scenario(0.9 * HOUR, quick, others=20, strict=True))
     assert not run.throttled
     assert run.between(MINUTE, 0.9 * HOUR) > 0.8 * 70 * 53
+
+
+@pytest.mark.parametrize("others", [20, 40])
+def test_replicas_make_room_for_others(others: int) -> None:
+    """What peers send hides what others do; a 429 now and then tells of it, and most of the rest is used."""
+    run = simulate(Scenario(0.9 * HOUR, quick, others=others, strict=True, shares=(THIRDS,)))
+    assert 0 < len(run.throttled) < 90
+    assert run.between(MINUTE, 0.9 * HOUR) > 0.7 * (100 - others) * 53
+
+
+def test_what_a_429_told_is_forgotten() -> None:
+    """Ten minutes after the last one a replica uses its whole part again."""
+    half = Budget(now=-HOUR, share=0.5)
+    for _ in range(49):
+        half.answer(half.spend(0), 0, 200, {})
+    half.answer(half.spend(0), 1, 429, limit_headers(100, 0) | {"retry-after": "2"})
+    half.answer(half.spend(62), 63, 200, limit_headers(100, 60))
+    assert half.free(63)["minute"] == (100 - 10 - 10) / 2 - 1
+    half.answer(half.spend(602), 603, 200, limit_headers(100, 60))
+    assert half.free(603)["minute"] == 50 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""Which part of the budget is this process's: as much of it as it owns of all the source partitions.
+
+Replicas know nothing of each other but this: no partition has two owners. So their parts sum to 1 at most. A part
+shrinks before a partition goes to another replica, and grows empty once one has come. Nothing is sent from an
+assignment on until Kafka has said how many partitions there are, since each of them comes with one, also where some
+have been added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connector import logs
+from connector.core.entries import Lane
+from connector.core.halts import SuspendReason
+from connector.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from connector.core.budget import Budget
+    from connector.core.events import Entity, Partition
+    from connector.core.suspensions import Suspensions
+
+_LOG = logs.get("sharing")
+
+ASK_INTERVAL = 1.0
+
+
+class Sharing:
+    """Keeps the budget's share in step with what is owned. `topics` are all sources; times are monotonic seconds."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        suspensions: Suspensions,
+        entities: Iterable[Entity],
+        topics: Collection[str],
+        partition_count: Callable[[str], int],
+    ) -> None:
+        self._budget = budget
+        self._suspensions = suspensions
+        self._lanes = (*(Lane(entity.value) for entity in entities), Lane.DELETES)
+        self._topics = topics
+        self._partition_count = partition_count
+        self._total = 0
+        self._ask_at = 0.0
+        self.counted = True
+        """Whether the number of partitions is that of the last assignment; nothing may be sent else."""
+
+    def assigned(self) -> None:
+        """Kafka has assigned anew, perhaps more partitions, here or elsewhere."""
+        self.counted = False
+        self._ask_at = 0.0
+
+    def gone(self, owned: Collection[Partition], now: float) -> None:
+        """Partitions are to go, or have gone: `owned` are left. No share grows by that."""
+        self._set(min(self._budget.share, self._part(owned)), owned, now)
+
+    def learn(self, owned: Collection[Partition], now: float) -> None:
+        """Take the share that is due, once Kafka says of how many partitions."""
+        if self.counted or now < self._ask_at:
+            return
+        self._ask_at = now + ASK_INTERVAL
+        try:
+            self._total = sum(map(self._partition_count, self._topics))
+        except PlatformError:
+            return
+        self.counted = True
+        before = self._budget.share
+        self._set(self._part(owned), owned, now)
+        if self._budget.share != before:
+            _LOG.info(
+                "share",
+                f"This replica owns {len(owned)} of {self._total} partitions: that is its part of the request budget.",
+                owned=len(owned),
+                partitions=self._total,
+            )
+
+    def _part(self, owned: Collection[Partition]) -> float:
+        """At most 1, whatever Kafka says: a topic may be new to the broker that was asked."""
+        return len(owned) / max(self._total, len(owned), 1)
+
+    def _set(self, share: float, owned: Collection[Partition], now: float) -> None:
+        if share != self._budget.share:
+            self._budget.set_share(share, now)
+        for lane in self._lanes:
+            if owned and self._budget.starved:
+                detail = f"This replica owns {len(owned)} of {self._total} partitions."
+                self._suspensions.begin(lane, SuspendReason.TOO_MANY_REPLICAS, now, detail)
+            else:
+                self._suspensions.end(lane, SuspendReason.TOO_MANY_REPLICAS)
