@@ -31,6 +31,7 @@ EVENTS = {
     "assigned": "Partitions were assigned.",
     "revoked": "Partitions were handed over, their offsets committed.",
     "lost": "Partitions were lost without a handover; another owner reads them again.",
+    "lapsed": "The process stood still for longer than Kafka waits for it; Kafka confirms first what it owns.",
     "share": "This replica's part of the request budget is another one.",
     "gate_waiting": "The predecessor did not end cleanly: keys that it may have in flight wait.",
     "gate_opened": "A lane has read up to the high watermark and may send.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.adapters.kafka import Bounds, Owner
     from connector.core.events import Record
     from connector.core.gate import Gate, Mark
+    from connector.core.lease import Lease
     from connector.core.offsets import Offsets
     from connector.core.pending import Pending
     from connector.keeping import Keeping
@@ -72,6 +73,7 @@ class Ownership:
         forget: Callable[[Sequence[Partition]], None],
         unclean: Callable[[float], None],
         sharing: Sharing,
+        lease: Lease,
         keeping: Keeping | None = None,
     ) -> None:
         self._source = source
@@ -86,12 +88,14 @@ class Ownership:
         self._let_go = forget
         self._unclean = unclean
         self._sharing = sharing
+        self._lease = lease
         self._keeping = keeping
         self._unplaced: set[Partition] = set()  # kept on disk, and where to read them from is not known yet
         self._placed: dict[Partition, int] = {}  # likewise, and where to read them from
         self._said: dict[Partition, tuple[int, Mark]] = {}  # what was last committed, or is being committed
         self._announced: set[Partition] = set()
         self._announcing: set[Partition] = set()
+        self._doubted: set[Partition] = set()  # they may be another process's
         self._under_way: set[Partition] = set()  # a commit of theirs has no answer yet
         self._first: set[Partition] = set()  # never committed by anyone
         self._paused: set[Partition] = set()
@@ -148,9 +152,22 @@ class Ownership:
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """Another process owns them already: drop everything."""
+        self._lease.end()
         self._forget(partitions)
         self._sharing.gone(self.partitions, self._clock())
         self._moved("lost", partitions)
+
+    def doubt(self) -> None:
+        """Another process may own all by now: nothing of it is sent until Kafka has accepted a commit of ours."""
+        self._doubted.update(self.partitions)
+        self._announced.clear()
+        self._announcing.clear()
+        if self._doubted:
+            _LOG.warning(
+                "lapsed",
+                "The process stood still for so long that Kafka may have given its partitions to another: nothing is "
+                "sent until Kafka has confirmed them. Was it stopped, or has it too little CPU?",
+            )
 
     def committed(self, outcome: Mapping[Partition, bool]) -> None:
         """An asynchronous commit has ended."""
@@ -160,6 +177,7 @@ class Ownership:
                 self._announce_at = self._clock() + COMMIT_INTERVAL
             elif partition in self._announcing:
                 self._announced.add(partition)
+                self._doubted.discard(partition)
             self._announcing.discard(partition)
             self._under_way.discard(partition)
 
@@ -177,6 +195,7 @@ class Ownership:
             for kept in (
                 self._announced,
                 self._announcing,
+                self._doubted,
                 self._under_way,
                 self._first,
                 self._paused,
@@ -373,7 +392,7 @@ class Ownership:
                 continue
             if self._keeping is not None and not self._keeping.whole(entity, now):
                 continue
-            owned = self.partitions_of(entity) if self._pending.entries(entity) else []
+            owned = self.partitions_of(entity) if self._pending.entries(entity) or self._doubted else []
             unsaid = [partition for partition in owned if partition not in self._announced]
             if now >= self._announce_at:
                 self._announce([partition for partition in unsaid if partition not in self._under_way])

@@ -7,6 +7,7 @@ waits in a queue until the loop takes it. The loop waits in one place, for recor
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
 from connector.core.intake import Intake
+from connector.core.lease import Lease
 from connector.core.mapping import Mapping
 from connector.core.offsets import Offsets
 from connector.core.outcomes import Delivered, HaltReason
@@ -103,6 +105,7 @@ class Service:
         *,
         metrics: Metrics,
         clocks: Clocks,
+        lease: Lease | None = None,
     ) -> None:
         now = clocks.monotonic()
         self._settings = settings
@@ -113,6 +116,7 @@ class Service:
         self._tell = Teller(metrics)
         self._clock = clocks.monotonic
         self._wall = clocks.wall
+        self._lease = lease or Lease(math.inf, clocks.monotonic)
         self._offsets = Offsets()
         self._gate = Gate(settings.http_timeout + SERVER_SETTLES)
         self._pending = Pending(self._offsets, removals=settings.removals == "each")
@@ -157,6 +161,7 @@ class Service:
             forget=self._forget,
             unclean=self._budget.close_until,
             sharing=self._sharing,
+            lease=self._lease,
             keeping=self._keeping,
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
@@ -265,6 +270,8 @@ class Service:
         if self._schemas is not None and self._schemas.arrived():
             self._ownership.read_on()
         items = self._source.poll(READ_AT_ONCE, wait)
+        if not self._lease.renew():
+            self._ownership.doubt()
         self._take_over(now)
         for partition, item in self._ownership.admit(items):
             touched.add(partition)
@@ -321,7 +328,7 @@ class Service:
         key = self._settings.replenit_api_key.value()
         turned, self._turned_at = self._turned_at, now
         self._wait = LONGEST_WAIT
-        if not self._sharing.counted:
+        if not self._sharing.counted or not self._lease.holds(self._lease.term):
             return
         ready = self._ownership.open(self.heartbeat, self._full)  # of what was open when families were assembled
         while key is not None and self._dispatch.flying < CONNECTIONS:

@@ -12,10 +12,20 @@ from connector.adapters.deadline import Deadline
 from connector.core.requests import Answer, NoAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connector.core.requests import Request
 
 MAX_ANSWER = 4_000_000
 """Bytes of an answer that are read; what is longer is no answer of the API."""
+
+
+_LEAVES = "http11.send_request_headers.started"
+"""What httpcore says when it has a connection and is about to write the request."""
+
+
+class _StaleError(Exception):
+    """The request may not leave any more."""
 
 
 class Api:
@@ -38,8 +48,16 @@ class Api:
         self._deadline = Deadline()
         self._deadline.bind(self._client)
 
-    def send(self, request: Request, key: str) -> Answer | NoAnswer:
-        """Send and wait, for at most the time-out. Never raises for what a network or a server can do."""
+    def send(self, request: Request, key: str, may_leave: Callable[[], bool] = lambda: True) -> Answer | NoAnswer:
+        """Send and wait, for at most the time-out. Never raises for what a network or a server can do.
+
+        `may_leave` is asked when there is a connection, right before the request is written to it.
+        """
+
+        def check(event: str, _: object) -> None:
+            if event == _LEAVES and not may_leave():
+                raise _StaleError
+
         headers = {"x-replenit-auth-key": key}
         if request.body is not None:
             headers["content-type"] = "application/json"
@@ -47,10 +65,16 @@ class Api:
             with (
                 self._deadline.within(self._timeout),
                 self._client.stream(
-                    request.method, request.target(self._tenant), content=request.body, headers=headers
+                    request.method,
+                    request.target(self._tenant),
+                    content=request.body,
+                    headers=headers,
+                    extensions={"trace": check},
                 ) as response,
             ):
                 body = _read(response)
+        except _StaleError:
+            return NoAnswer("stale", ambiguous=False)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             return NoAnswer("refused", ambiguous=False)
         except httpx.TimeoutException:

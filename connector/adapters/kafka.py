@@ -7,6 +7,7 @@ it is kept and raised once librdkafka has returned.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,12 @@ def consumer_properties(properties: Mapping[str, str], group_id: str) -> dict[st
         for name in _NOT_WITH_THE_CONSUMER_PROTOCOL:
             defaults.pop(name, None)
     return {**defaults, **properties, **_LOCKED, "group.id": group_id}
+
+
+def session_timeout(properties: Mapping[str, str]) -> float:
+    """Seconds after which the group takes a silent process for dead; infinite where the broker decides."""
+    told = consumer_properties(properties, "").get("session.timeout.ms", "")
+    return int(told) / 1000 if told.isdigit() else math.inf
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from connector.core.requests import NoAnswer
 if TYPE_CHECKING:
     from connector.adapters.api import Api
     from connector.core.dispatch import Batch
+    from connector.core.lease import Lease
     from connector.core.requests import Answer
 
 
@@ -26,16 +27,17 @@ class Reply:
 
 
 class Sender:
-    """Sends up to `threads` requests at a time."""
+    """Sends up to `threads` requests at a time, as long as the lease holds under which they were handed over."""
 
-    def __init__(self, api: Api, threads: int) -> None:
+    def __init__(self, api: Api, threads: int, lease: Lease) -> None:
         self._api = api
+        self._lease = lease
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="send")
         self._replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
 
     def send(self, batch: Batch, key: str) -> None:
         """Send soon; the reply comes in `replies`, exactly one for each batch."""
-        self._threads.submit(self._exchange, batch, key)
+        self._threads.submit(self._exchange, batch, key, self._lease.term)
 
     def replies(self, timeout: float = 0.0) -> list[Reply]:
         """What has come back, waiting at most `timeout` seconds for a first one."""
@@ -52,10 +54,10 @@ class Sender:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._api.close()
 
-    def _exchange(self, batch: Batch, key: str) -> None:
+    def _exchange(self, batch: Batch, key: str, term: int) -> None:
         began = time.monotonic()
         reply: Answer | NoAnswer = NoAnswer("failed", ambiguous=True)
         try:
-            reply = self._api.send(batch.request, key)
+            reply = self._api.send(batch.request, key, lambda: self._lease.holds(term))
         finally:
             self._replies.put(Reply(batch, reply, time.monotonic() - began))

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from connector import __version__, logs
 from connector.adapters.api import Api
 from connector.adapters.dead_letters import DeadLetterTopic
-from connector.adapters.kafka import KafkaSource
+from connector.adapters.kafka import KafkaSource, session_timeout
 from connector.adapters.registry import Access, Registry
 from connector.adapters.sender import Sender
 from connector.adapters.state_folder import Fate
 from connector.adapters.status import Pages, StatusServer
 from connector.adapters.store import open_store
+from connector.core import lease
 from connector.core.family_reader import KEPT_FORMAT
+from connector.core.lease import Lease
 from connector.metrics import Metrics
 from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load
@@ -90,7 +92,8 @@ def build(
     """
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
-    sender = Sender(api, CONNECTIONS)
+    held = Lease(min(session_timeout(settings.kafka), lease.LONGEST), _uptime)
+    sender = Sender(api, CONNECTIONS, held)
     stack.callback(sender.close)
     return Service(
         settings,
@@ -101,7 +104,13 @@ def build(
         _store(settings, stack),
         metrics=metrics,
         clocks=clocks or Clocks(time.monotonic, time.time),
+        lease=held,
     )
+
+
+def _uptime() -> float:
+    """Seconds that pass while the machine sleeps, too, where the system has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _registry(settings: Settings, stack: ExitStack) -> Registry | None:
