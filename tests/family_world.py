@@ -169,9 +169,13 @@ class FamilyWorld:
     def faults(self) -> Faults:
         return self.world.faults
 
-    def service(self, **changes: str) -> Service:
+    @property
+    def settings(self) -> dict[str, str]:
         topics = {f"TOPIC_{entity.upper()}": f"shop.{entity}" for entity in ID}
-        return self.world.service(MAPPING=self.shop.mapping, STATE_DIR="/state", **topics, **changes)
+        return {"MAPPING": self.shop.mapping, "STATE_DIR": "/state", **topics}
+
+    def service(self, **changes: str) -> Service:
+        return self.world.service(**self.settings, **changes)
 
     def use(self, store: Store) -> None:
         """Run over a real store, of which is not known what a crash would leave: it is judged by the end alone."""

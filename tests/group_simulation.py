@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from connector.adapters.kafka import Commit, End
     from connector.core.events import Partition, Record
+    from connector.core.stored import Store
 
 SESSION = 10.0
 
@@ -114,7 +115,9 @@ class Group:
     def moving(self) -> bool:
         return bool(self.free) or any(self.target.get(p) is not m for m in self.members for p in m.owned)
 
-    def service(self, changes: Mapping[str, str] | None = None, *, lease: bool = True) -> tuple[Service, Member]:
+    def service(
+        self, changes: Mapping[str, str] | None = None, *, lease: bool = True, store: Store | None = None
+    ) -> tuple[Service, Member]:
         """A new process, which joins. `lease`: whether it knows for how long it may take what it owns for its own."""
         world, member = self.world, Member(self.world, self)
         service = Service(
@@ -122,6 +125,8 @@ class Group:
             member,
             SimulatedSender(world),
             SimulatedTopic(world),
+            None,
+            store,
             metrics=Metrics(),
             clocks=Clocks(lambda: world.now, lambda: world.now),
             lease=Lease(SESSION if lease else math.inf, lambda: world.now),

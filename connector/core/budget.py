@@ -166,6 +166,11 @@ class Budget:
         self._advance(now)
         return self._tokens
 
+    def emptiness(self, now: float) -> float:
+        """How empty the bucket is (0 … 1), of what it may hold now."""
+        capacity = self._capacity(now)
+        return 1 - self.tokens(now) / capacity if capacity else 1.0
+
     def free(self, now: float) -> dict[str, float]:
         """How many requests each limit leaves of this replica's part, by the limit's name."""
         return {"minute": self._minute.free(now), "hour": self._hour.free(now)}

@@ -69,7 +69,7 @@ def next_send(
     if budget.starved:  # it waits for a greater share
         return None, math.inf
     keep = budget.keep()
-    emptiness = 1 - budget.tokens(now) / (budget.burst * budget.share)
+    emptiness = budget.emptiness(now)
     patience = (1 + keep) / (budget.rate * budget.share)
     best: tuple[tuple[bool, float, float], Candidate] | None = None
     wait = math.inf

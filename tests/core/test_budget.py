@@ -257,6 +257,16 @@ def test_share_clips_and_never_adds() -> None:
     assert budget.tokens(LANDING + 1) == pytest.approx(4 + budget.rate)
 
 
+def test_a_bucket_that_may_hold_little_is_full_with_little() -> None:
+    """How long a batch lingers goes by that: not at all as if spent, while a share is new."""
+    budget = Budget(now=0, share=0)
+    assert (budget.emptiness(0), budget.starved) == (1, True)
+    budget.set_share(1, 0)
+    assert budget.emptiness(0) == 1
+    assert (budget.tokens(LANDING - 1), budget.emptiness(LANDING - 1)) == (4, 0)
+    assert budget.emptiness(LANDING) == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(("per_minute", "replicas", "starved"), [(100, 16, False), (100, 17, True), (306, 48, False)])
 def test_share_below_one_request_is_starved(per_minute: int, replicas: int, starved: bool) -> None:
     """A replica whose part of the burst is no whole request says so; a part of exactly one is enough."""

@@ -19,6 +19,7 @@ from connector.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from kafka_broker import Broker
 
@@ -31,7 +32,8 @@ QUICK = {"KAFKA_SESSION_TIMEOUT_MS": "3000", "KAFKA_HEARTBEAT_INTERVAL_MS": "500
 
 
 def _customer(number: int, version: int) -> Raw:
-    row = {"customer_id": f"c{number}", "name": f"{version:06}", "gdpr_optin": True}
+    email = f"someone.{number}@example.com"
+    row = {"customer_id": f"c{number}", "email": email, "name": f"{version:06}", "gdpr_optin": True}
     source = {"connector": "postgresql", "snapshot": "false", "sequence": f'["{version}","{version}"]', "ts_ms": 1}
     event = {"before": None, "after": row, "source": source, "op": "u"}
     return Raw(json.dumps(event).encode(), json.dumps({"customer_id": f"c{number}"}).encode(), number % PARTITIONS)
@@ -82,7 +84,8 @@ class Shop:
         return all(told.get(name, {}).get("committable") == end for name, end in ends.items())
 
     def verdict(self) -> list[str]:
-        held = {each: int(document["Name"]) for each, document in self.sandbox.state["customers"].items()}
+        customers = self.sandbox.state["customers"].values()
+        held = {each["CustomerId"]: int(each["Name"]) for each in customers}
         wrong = [
             f"{each}: {held.get(each)} for {wanted}"
             for each, wanted in self.versions.items()
@@ -195,4 +198,28 @@ def test_rolling_the_replicas_loses_nothing(kafka: Broker) -> None:
         )
         for each in running:
             assert each.stop() == 0, each.lines()
+        assert shop.verdict() == []
+
+
+def test_customers_by_email_are_one_replicas(kafka: Broker, tmp_path: Path) -> None:
+    """Two share the partitions, so neither sends, and both say so; the one that stays has all again and goes on."""
+    shop = Shop(kafka, SandboxConfig(per_minute=None, per_hour=None, customers_by="Email"), CUSTOMER_IDENTIFIER="Email")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    with shop.open() as stack:
+        first = shop.start(stack, STATE_DIR=str(tmp_path / "first"))
+        shop.write(range(20))
+        first.wait_until(lambda: shop.settled(first), "everything settled")
+        second = shop.start(stack, STATE_DIR=str(tmp_path / "second"))
+        second.wait_until(lambda: [_owned(each) for each in (first, second)] == [3, 3], "each has half")
+        shop.write(range(20))
+        for each in (first, second):
+            each.wait_until(lambda p=each: bool(p.status()["suspended"]), "neither sends")  # type: ignore[misc]
+            assert each.status()["suspended"][0]["reason"] == "partitions_elsewhere"
+        requests = len(shop.sandbox.requests)
+        assert first.stop() == 0, first.lines()
+        assert len(shop.sandbox.requests) == requests
+        second.wait_until(lambda: shop.settled(second), "everything settled")
+        assert second.status()["suspended"] == []
+        assert second.stop() == 0, second.lines()
         assert shop.verdict() == []
