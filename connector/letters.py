@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LOG = logs.get("letters")
 
+FORMAT = "1"
+"""The format of the headers, which they tell. Before they told it there was none, with the same names as 1."""
+
 _MOST_UNDER_WAY = 1000
 _MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
@@ -190,6 +193,7 @@ class Letters:
             "__connect.errors.partition": str(record.partition),
             "__connect.errors.offset": str(record.offset),
             "__connect.errors.exception.message": f"{reject.reason}: {errors}"[:_LONGEST_ERRORS],
+            "replenit.format": FORMAT,
             "replenit.reason": reject.reason.value,
             "replenit.entity": entity.value,
             "replenit.errors": errors[:_LONGEST_ERRORS],

@@ -91,4 +91,5 @@ def test_the_headers_say_what_happened() -> None:
         b"400",
         b"2",
     )
+    assert headers["replenit.format"] == b"1"
     assert headers["replenit.time"] == b"2023-11-14T22:13:20.000Z"

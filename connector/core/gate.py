@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Position = tuple[int | str, ...]
 
+MARK_FORMAT = 1
+"""The format of the metadata. Before it was written there was none, with the same names as 1."""
+
 REPEATS_WAIT = 30.0
 """Seconds after which a source whose positions went back is taken to be another source, not a repetition."""
 
@@ -42,6 +45,7 @@ class Mark:
 
     def encode(self) -> str:
         said = {
+            "v": MARK_FORMAT,
             "clean": self.clean,
             "waiting_since": self.waiting_since,
             "newest": self.newest,
@@ -51,9 +55,14 @@ class Mark:
 
     @classmethod
     def decode(cls, metadata: str | None) -> Mark:
-        """Read a commit's metadata; whatever else wrote it did not say that nothing is at the server."""
+        """Read a commit's metadata; whatever else wrote it did not say that nothing is at the server.
+
+        A format that is not known yet, of a later release, may say what this one would have to heed: all is waited for.
+        """
         try:
             said = json.loads(metadata or "{}")
+            if said.get("v", 0) not in (0, MARK_FORMAT):
+                return cls(beyond=True)
             newest, since = said.get("newest"), said.get("waiting_since")
             since = None if since is None else float(since)
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -81,6 +82,29 @@ MARKS = st.builds(
 def test_marks_survive_the_commits_metadata(mark: Mark) -> None:
     """What is encoded is decoded."""
     assert Mark.decode(mark.encode()) == mark
+
+
+@pytest.mark.parametrize(
+    ("metadata", "mark"),
+    [
+        ('{"clean":true,"newest":[5,"a"]}', Mark(clean=True, newest=(5, "a"))),
+        ('{"waiting_since":990.5,"newest":[5,5],"beyond":true}', Mark(waiting_since=990.5, newest=(5, 5), beyond=True)),
+        ("{}", Mark()),
+    ],
+)
+def test_marks_without_a_format_are_read(metadata: str, mark: Mark) -> None:
+    """Earlier releases wrote none; from then on it is told."""
+    assert Mark.decode(metadata) == mark
+    assert '"v":1' in mark.encode()
+
+
+@pytest.mark.parametrize("version", ["2", '"1"', "null", "[]"])
+def test_a_mark_of_a_later_format_is_waited_for(version: str) -> None:
+    """After a downgrade nothing that it says is relied on: all waits until the server is done with what was sent."""
+    gate = known(Mark.decode(f'{{"v":{version},"clean":true,"waiting_since":900.0}}'))
+    gate.read(P, 10)
+    assert not gate.open([P.topic], 159.9)
+    assert gate.open([P.topic], 160.0)
 
 
 @given(st.none() | st.text() | st.from_regex(r'\{"(clean|newest|waiting_since)":.{0,9}\}', fullmatch=True))
