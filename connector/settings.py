@@ -269,9 +269,11 @@ class Settings(BaseModel):
         "",
         example="replenit-connector.dead-letters",
     )
-    rate_limit_per_minute: int = _whole("Requests a minute that the API allows this process.", "100", 4, 1_000_000)
+    rate_limit_per_minute: int = _whole(
+        "Requests a minute that the API allows; replicas share them.", "100", 4, 1_000_000
+    )
     rate_limit_per_hour: int = _whole(
-        "Requests an hour, likewise. Processes that share a key divide both among them.", "5000", 60, 1_000_000
+        "Requests an hour, likewise. Groups that share a key divide both among them.", "5000", 60, 1_000_000
     )
     batch_max_customers: int = _whole("Customers in one request.", "500", 1, 1000)
     batch_max_orders: int = _whole("Orders in one request.", "200", 1, 500)
