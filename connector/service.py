@@ -406,6 +406,8 @@ class Service:
         The halt ends once it has taken what it refused. What was refused during another halt goes when that ends.
         """
         self._letters.serve()
+        if not self._ownership.partitions:
+            self._tell.recovered(self._dispatch.halting.nothing_to_send(), now)
         halt = self._dispatch.halting.halt
         if halt is None:
             if self._truncated_at:  # it was read while another halt was under way, which is over

@@ -41,7 +41,7 @@ def _verdict(world: World) -> list[str]:
     return world.server.broken + world.differences() + over
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_replicas_that_come_and_go_keep_the_limits(seed: int) -> None:
     """Under a backlog replicas join, leave, die, and stand still; the server counts what all of them send."""
     world = World(seed)
@@ -137,6 +137,27 @@ def test_too_many_replicas_suspend_those_whose_part_is_no_request() -> None:
         service.stop()
     assert _turn(world, [first], 600, world.settled)
     assert list(first._suspensions) == []  # noqa: SLF001
+    assert _verdict(world) == []
+
+
+def test_a_replica_that_owns_nothing_any_more_is_not_halted_for_ever() -> None:
+    """It can't try whether the key works again; whoever owns its partitions does."""
+    world = World(1)
+    world.faults.unauthorized = True
+    group = Group(world)
+    first, member = group.service()
+    _touch(world, 5)
+    _turn(world, [first], 60)
+    halted = first._dispatch.halting  # noqa: SLF001
+    assert halted.halt is not None
+    second, other = group.service()
+    group.target = dict.fromkeys(world.log, other)
+    _turn(world, [first, second], 60)
+    assert member.owned == []
+    assert halted.halt is None
+    assert second._dispatch.halting.halt is not None  # noqa: SLF001
+    world.faults.unauthorized = False
+    assert _turn(world, [first, second], 1800, world.settled)
     assert _verdict(world) == []
 
 

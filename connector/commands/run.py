@@ -23,9 +23,8 @@ from connector.adapters.sender import Sender
 from connector.adapters.state_folder import Fate
 from connector.adapters.status import Pages, StatusServer
 from connector.adapters.store import open_store
-from connector.core import lease
 from connector.core.family_reader import KEPT_FORMAT
-from connector.core.lease import Lease
+from connector.core.lease import LONGEST_LEASE, Lease
 from connector.metrics import Metrics
 from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load
@@ -92,7 +91,7 @@ def build(
     """
     api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
     topics = [topic for topics in settings.topics.values() for topic in topics]
-    held = Lease(min(session_timeout(settings.kafka), lease.LONGEST), _uptime)
+    held = Lease(min(session_timeout(settings.kafka), LONGEST_LEASE), _uptime)
     sender = Sender(api, CONNECTIONS, held)
     stack.callback(sender.close)
     return Service(

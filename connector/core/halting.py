@@ -64,6 +64,11 @@ class Halting:
         halt, self.halt = self.halt, None
         return halt
 
+    def nothing_to_send(self) -> Halt | None:
+        """No probe can go: end a halt that only one could end. Whoever has something to send finds out by himself."""
+        by_itself = (*_NOT_THE_API_S, HaltReason.KEY_MISSING)
+        return self.resume() if self.halt is not None and self.halt.reason not in by_itself else None
+
     def see_key(self, fingerprint: str | None, now: float) -> tuple[Halt | None, Halt | None]:
         """Take notice of the key as it is now, None if there is none: the halt that begins, and the one that ends."""
         self._fingerprint = fingerprint

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST = 10.0
+LONGEST_LEASE = 10.0
 """Seconds. A successor sends nothing for at least as long after it took over from a process that did not say goodbye,
 and gets partitions before that process's session is over only if it has the same `group.instance.id`."""
 

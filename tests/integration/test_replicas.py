@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined] # exported all the same
 from connector_process import Connector, connector
 from kafka_broker import Raw
 
@@ -179,8 +180,9 @@ def test_replicas_share_the_budget_and_one_that_stood_still_turns_nothing_back(k
 
 
 def test_rolling_the_replicas_loses_nothing(kafka: Broker) -> None:
-    """Under load one after the other is stopped in good order and started anew."""
-    shop = Shop(kafka, SandboxConfig(per_minute=None, per_hour=None), BATCH_MAX_CUSTOMERS="20")
+    """Under load one after the other is stopped in good order and started anew; then the topic grows."""
+    soon = {"KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS": "500"}
+    shop = Shop(kafka, SandboxConfig(per_minute=None, per_hour=None), BATCH_MAX_CUSTOMERS="20", **soon)
     with shop.open() as stack:
         running = [shop.start(stack) for _ in range(2)]
         running[0].wait_until(lambda: [_owned(each) for each in running] == [3, 3], "both have partitions")
@@ -196,6 +198,9 @@ def test_rolling_the_replicas_loses_nothing(kafka: Broker) -> None:
         assert all("gate_waiting" not in each.lines() for each in running), (
             "whoever left in good order is not waited for"
         )
+        admin = AdminClient(kafka.client())
+        admin.create_partitions([NewPartitions(shop.topic, 7)])[shop.topic].result(30)
+        running[0].wait_until(lambda: sorted(map(_share, running)) == [0.4286, 0.5714], "both know of the new one")
         for each in running:
             assert each.stop() == 0, each.lines()
         assert shop.verdict() == []
