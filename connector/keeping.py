@@ -60,7 +60,7 @@ class Keeping:
         offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
 
     def assigned(self) -> None:
-        """Kafka has assigned anew, perhaps some partitions that were added to another process."""
+        """Kafka has assigned anew, or there are more partitions: some may be another process's."""
         self._whole.clear()
 
     def keeps(self, partition: Partition) -> bool:

@@ -214,7 +214,8 @@ class Ownership:
 
     def learn(self, now: float) -> bool:
         """Ask for what is not known yet of new partitions; True if something was learnt."""
-        self._sharing.learn(self.partitions, now)
+        if self._sharing.learn(self.partitions, now) and self._keeping is not None:
+            self._keeping.assigned()
         unknown = set(self._gate.unknown)
         asked = unknown | self._leaps.keys()
         if not asked or now < self._ask_at:

@@ -2,12 +2,15 @@
 
 Replicas know nothing of each other but this: no partition has two owners. So their parts sum to 1 at most. A part
 shrinks before a partition goes to another replica, and grows empty once one has come. Nothing is sent from an
-assignment on until Kafka has said how many partitions there are, since each of them comes with one, also where some
-have been added.
+assignment on until Kafka has said how many partitions there are: where some have been added, all replicas are told by
+an assignment, if an empty one. Under `group.protocol=consumer` they are not, so they ask every five minutes; until then
+the parts may sum to more than 1 by as much as partitions have been added. So they do for a second or two where a
+replica is taken for dead and does not know yet: its successor sends nothing for ten.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from connector import logs
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 _LOG = logs.get("sharing")
 
 ASK_INTERVAL = 1.0
+COUNT_INTERVAL = 300.0
+"""Seconds after which Kafka is asked again how many partitions there are, as its client looks for new ones itself."""
 
 
 class Sharing:
@@ -44,7 +49,7 @@ class Sharing:
         self._topics = topics
         self._partition_count = partition_count
         self._total = 0
-        self._ask_at = 0.0
+        self._ask_at = math.inf
         self.counted = True
         """Whether the number of partitions is that of the last assignment; nothing may be sent else."""
 
@@ -57,17 +62,19 @@ class Sharing:
         """Partitions are to go, or have gone: `owned` are left. No share grows by that."""
         self._set(min(self._budget.share, self._part(owned)), owned, now)
 
-    def learn(self, owned: Collection[Partition], now: float) -> None:
-        """Take the share that is due, once Kafka says of how many partitions."""
-        if self.counted or now < self._ask_at:
-            return
+    def learn(self, owned: Collection[Partition], now: float) -> bool:
+        """Take the share that is due, once Kafka says of how many partitions; whether they are another number."""
+        if now < self._ask_at:
+            return False
         self._ask_at = now + ASK_INTERVAL
         try:
-            self._total = sum(map(self._partition_count, self._topics))
+            total = sum(map(self._partition_count, self._topics))
         except PlatformError:
-            return
+            return False
+        self._ask_at = now + COUNT_INTERVAL
         self.counted = True
-        before = self._budget.share
+        before, others = self._budget.share, total != self._total
+        self._total = total
         self._set(self._part(owned), owned, now)
         if self._budget.share != before:
             _LOG.info(
@@ -76,6 +83,7 @@ class Sharing:
                 owned=len(owned),
                 partitions=self._total,
             )
+        return others
 
     def _part(self, owned: Collection[Partition]) -> float:
         """At most 1, whatever Kafka says: a topic may be new to the broker that was asked."""

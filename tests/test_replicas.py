@@ -110,6 +110,17 @@ def test_replicas_notice_partitions_that_are_added() -> None:
     assert [each._budget.share for each in (first, second)] == [len(one.owned) / 10, len(other.owned) / 10]  # noqa: SLF001
 
 
+def test_partitions_that_are_added_without_a_word_are_noticed_in_time() -> None:
+    """Not every protocol of a group tells those whose partitions stay."""
+    world = World(1)
+    first, _ = Group(world).service()
+    _turn(world, [first], 1)
+    for number in range(3, 12):
+        world.log[Partition("shop.orders", number)] = []
+    _turn(world, [first], 310)
+    assert first._budget.share == 0.5  # noqa: SLF001
+
+
 def test_too_many_replicas_suspend_those_whose_part_is_no_request() -> None:
     """Their lanes say so, and what to do; once there are fewer they go on."""
     world = World(1)

@@ -72,6 +72,9 @@ _CONSUMER_ONLY = (
     "session.",
 )
 
+COUNT_INTERVAL = 300.0
+"""Seconds for which it is taken for true how many partitions there are, if nothing is assigned."""
+
 REQUEST_TIMEOUT = 5.0
 """Seconds that the loop waits for an answer about offsets before it goes on and asks again."""
 
@@ -149,6 +152,7 @@ class KafkaSource:
         self._topics = list(topics)
         self._failure: BaseException | None = None
         self._partition_counts: dict[str, int] = {}
+        self._count_at = 0.0
         self._repeats = logs.Repeats()
         self._committed: Callable[[Mapping[Partition, bool]], None] = lambda _: None
         own = {"error_cb": self._error, "on_commit": self._on_commit}
@@ -223,9 +227,9 @@ class KafkaSource:
         return high if high >= 0 else None
 
     def partition_count(self, topic: str) -> int:
-        """How many partitions the topic has, as Kafka said since it assigned last; 0 if there is no such topic.
+        """How many partitions the topic has, as Kafka said since it assigned last, and not long ago if it can be had.
 
-        Raises PlatformError if it does not answer.
+        0 if there is no such topic. Raises PlatformError if Kafka does not answer.
         """
         try:
             self._count_partitions([topic])
@@ -244,8 +248,15 @@ class KafkaSource:
         return bool(policy == "compact")
 
     def _count_partitions(self, topics: Iterable[str]) -> None:
-        if not self._partition_counts.keys() >= set(topics):
-            known = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+        now, known_all = time.monotonic(), self._partition_counts.keys() >= set(topics)
+        if not known_all or now >= self._count_at:
+            self._count_at = now + COUNT_INTERVAL
+            try:
+                known = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+            except KafkaException:
+                if known_all:
+                    return
+                raise
             self._partition_counts.update(dict.fromkeys(self._topics, 0))
             self._partition_counts.update({name: len(topic.partitions) for name, topic in known.items()})
             for name in [name for name, topic in known.items() if topic.error is not None]:
