@@ -6,10 +6,9 @@ import argparse
 import logging
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 
@@ -22,6 +21,7 @@ from connector.sandbox.broker import Broker
 from connector.sandbox.config import DEFAULT_TENANT, SandboxConfig
 from connector.sandbox.day import LARGEST, SMALLEST, Day, Troubles
 from connector.sandbox.faults import Faults
+from connector.sandbox.hurry import Clock, Hurried
 from connector.sandbox.readings import Readings, Watch
 from connector.sandbox.screen import Figures
 from connector.sandbox.server import Sandbox
@@ -34,8 +34,6 @@ from connector.settings import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connector.adapters.kafka import End
-    from connector.core.events import Record
     from connector.ownership import Source
     from connector.sandbox.verdict import Verdict
 
@@ -49,34 +47,6 @@ _STOP = 10.0
 _STOPPED = 130
 _NEWS = {"recovered", "lane_resumed"}  # beside warnings
 _NO_NEWS = {"dead_letter", "request_failed"}  # the figures tell them
-
-
-class Clock:
-    """Seconds that pass `speed` times as fast as real ones, from 0 on."""
-
-    def __init__(self, speed: float) -> None:
-        self.speed = speed
-        self._began, self._epoch = time.monotonic(), time.time()
-
-    def monotonic(self) -> float:
-        return (time.monotonic() - self._began) * self.speed
-
-    def wall(self) -> float:
-        return self._epoch + self.monotonic()
-
-
-class _Hurried:
-    """A source that is asked to wait in the demo's seconds, and waits as many real ones as those are."""
-
-    def __init__(self, source: Source, speed: float) -> None:
-        self._source = source
-        self._speed = speed
-
-    def poll(self, limit: int, timeout: float) -> list[Record | End]:
-        return self._source.poll(limit, timeout / self._speed)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # all else is the source's
-        return getattr(self._source, name)
 
 
 class _News(logging.Handler):
@@ -137,7 +107,7 @@ class _Demo:
             metrics,
             stack,
             Clocks(clock.monotonic, clock.wall),
-            lambda source: cast("Source", _Hurried(source, clock.speed)),
+            lambda source: cast("Source", Hurried(source, clock.speed)),
         )
         if self._keep:
             self._addresses = _serve(self._service, metrics, clock, stack)

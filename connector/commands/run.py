@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _LOG = logs.get("run")
 
+SYSTEM_CLOCKS = Clocks(time.monotonic, time.time)
 _FORCED = 130
 _TOO_LATE = 1
 
@@ -82,7 +83,7 @@ def build(
     settings: Settings,
     metrics: Metrics,
     stack: ExitStack,
-    clocks: Clocks | None = None,
+    clocks: Clocks = SYSTEM_CLOCKS,
     around: Callable[[Source], Source] = lambda source: source,
 ) -> Service:
     """The service with its outside systems, ready to start. The stack closes them.
@@ -102,7 +103,7 @@ def build(
         _registry(settings, stack),
         _store(settings, stack),
         metrics=metrics,
-        clocks=clocks or Clocks(time.monotonic, time.time),
+        clocks=clocks,
         lease=held,
     )
 
@@ -158,18 +159,24 @@ def collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def serve(settings: Settings, signals: Signals) -> None:
+def serve(
+    settings: Settings,
+    signals: Signals,
+    clocks: Clocks = SYSTEM_CLOCKS,
+    around: Callable[[Source], Source] = lambda source: source,
+) -> None:
     """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
     with ExitStack() as stack:
-        _serve(settings, signals, stack)
+        metrics = Metrics()
+        _serve(settings, signals, metrics, build(settings, metrics, stack, clocks, around), clocks, stack)
 
 
-def _serve(settings: Settings, signals: Signals, stack: ExitStack) -> None:
-    metrics = Metrics()
-    service = build(settings, metrics, stack)
+def _serve(  # noqa: PLR0913, PLR0917 (what it brings together)
+    settings: Settings, signals: Signals, metrics: Metrics, service: Service, clocks: Clocks, stack: ExitStack
+) -> None:
     pages = Pages(
         metrics=metrics.exposition,
-        heartbeat_age=lambda: time.monotonic() - service.heartbeat,
+        heartbeat_age=lambda: clocks.monotonic() - service.heartbeat,
         ready=lambda: service.ready,
         status=lambda: service.status,
     )

@@ -13,7 +13,6 @@ from connector.sandbox.call import Call
 from connector.sandbox.faults import Dealer, Fault, misbehaviour
 from connector.sandbox.journal import Journal, Seen
 from connector.sandbox.rules import KEYS, Violation
-from connector.sandbox.state import State
 from connector.sandbox.windows import RateLimits
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Api:
         self.lock = threading.RLock()
         self._stopping = stopping
         self._observe = observe
-        self._epoch = time.time() - config.clock()
+        self.epoch = time.time() - config.clock()
         self.reset()
 
     def reset(self) -> None:
@@ -48,7 +47,7 @@ class Api:
         with self.lock:
             self.keys = {key: _lowered(tenants) for key, tenants in config.keys.items()}
             self.states = {
-                tenant.lower(): State(
+                tenant.lower(): config.state(
                     config.upsert,
                     config.delete_delay,
                     late_deletes=config.late_deletes,
@@ -94,7 +93,7 @@ class Api:
             reply = None
         finally:
             self._end(call, reply)
-        return reply and Reply(reply.status, reply.body, {**call.standing.headers(self._epoch), **reply.headers})
+        return reply and Reply(reply.status, reply.body, {**call.standing.headers(self.epoch), **reply.headers})
 
     def _arrive(self, method: str, target: str, headers: Mapping[str, str]) -> Call:
         route = routes.find(method, target)
@@ -119,7 +118,7 @@ class Api:
         with self.lock:
             seen = Seen(
                 number=call.number,
-                time=call.arrived + self._epoch,
+                time=call.arrived + self.epoch,
                 method=call.method,
                 endpoint=call.route.endpoint,
                 status=reply.status if reply else 0,
@@ -200,7 +199,7 @@ class Api:
         skipped = set(call.faults.skipped.get(entity, ()))
         records = [record for record, each in zip(call.records, call.ids, strict=True) if each not in skipped]
         state.upsert(entity, records)
-        return answers.saved(entity, len(records), now + self._epoch)
+        return answers.saved(entity, len(records), now + self.epoch)
 
 
 def _lowered(tenants: Iterable[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.answers import ErrorShape
 from connector.sandbox.faults import Faults
 from connector.sandbox.rules import Contract
-from connector.sandbox.state import Upsert
+from connector.sandbox.state import State, Upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,8 @@ class SandboxConfig:
 
     `per_minute`, `per_hour`: None = unlimited. `count_refused`: requests answered with 429 count in the windows too.
     `customers_by`: what identifies a customer, CustomerId or Email, which is a tenant's setting.
-    `clock` returns seconds and may run faster than real time; every duration here is in its seconds.
+    `clock` returns seconds and may run faster than real time; every duration here is in its seconds. `state`: what
+    keeps a tenant's documents, for whoever wants to watch.
     """
 
     host: str = "127.0.0.1"
@@ -43,3 +44,4 @@ class SandboxConfig:
     late_deletes: bool = False
     faults: Faults = field(default_factory=Faults)
     clock: Callable[[], float] = time.monotonic
+    state: type[State] = State

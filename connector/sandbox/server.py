@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from connector.sandbox.journal import Seen
     from connector.sandbox.rules import Document
+    from connector.sandbox.state import State
 
 _CHUNK = 65_536
 
@@ -76,6 +77,15 @@ class Sandbox:
     def state_of(self, tenant: str) -> dict[str, dict[str, Document]]:
         """The documents of one tenant. Raises KeyError if it is unknown."""
         return self._api.documents(tenant)
+
+    def keeper(self) -> State:
+        """What keeps the documents of the first tenant, for whoever had it made (`SandboxConfig.state`)."""
+        return self._api.states[self.config.tenants[0].lower()]
+
+    @property
+    def epoch(self) -> float:
+        """The UNIX time of the clock's zero, to tell by the clock when a request came."""
+        return self._api.epoch
 
     @property
     def faults(self) -> Faults:
