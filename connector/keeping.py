@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from connector import logs
@@ -54,6 +55,7 @@ class Keeping:
         self._suspensions = suspensions
         self._kafka = kafka
         self._entities = {topic: entity for entity, each in families.items() for topic in each.rows.topics}
+        self._time = secrets.token_hex(4)
         self._placed: set[Partition] = set()
         self._whole: set[Entity] = set()
         self._cut: set[Partition] = set()
@@ -63,6 +65,11 @@ class Keeping:
         """Kafka has assigned anew, or there are more partitions: some may be another process's."""
         self._whole.clear()
 
+    @property
+    def name(self) -> str:
+        """What names this store, and this process's time with it."""
+        return f"{self._store.id}/{self._time}"
+
     def keeps(self, partition: Partition) -> bool:
         """Whether what is read from the partition is kept."""
         return partition.topic in self._entities
@@ -70,12 +77,18 @@ class Keeping:
     def place(self, partition: Partition, bounds: Bounds) -> int:
         """Where to read a partition from, which is this process's now.
 
-        Raises ConfigurationError where the store lacks what the topic no longer holds.
+        Raises ConfigurationError where the store lacks what the topic no longer holds, PlatformError where another
+        process has sent since with a store of its own: what may be at Replenit now is not written down in this one.
         """
         known = self._store.progress().get(partition)
         committed = bounds.committed
         self._placed.add(partition)
         families = self.families[self._entities[partition.topic]]
+        sender = "" if bounds.mark is None else bounds.mark.sender
+        if sender and not sender.startswith(self._store.id) and families.rows.predecessor(partition) != sender:
+            if known is not None:
+                raise self._store.overtaken()
+            families.rows.succeed(partition, sender)
         if known is not None and known > bounds.high:  # the topic is another one of that name
             families.rows.begin_anew(partition)
             self._store.rewind(partition, bounds.low)

@@ -406,7 +406,8 @@ class Ownership:
         for partition in partitions:
             offset = self._offsets.committable(partition)
             if offset is not None and partition not in self._gate.unknown:
-                self._gate.sending(partition)
+                kept = self._keeping is not None and self._keeping.keeps(partition)
+                self._gate.sending(partition, self._keeping.name if self._keeping is not None and kept else "")
                 commits[partition] = Commit(offset, self._gate.mark(partition))
         self._announcing.update(commits)
         self._commit(commits)

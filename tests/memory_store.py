@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from connector.core.events import Partition
 from connector.core.stored import Family, StoredRow, Touched
+from connector.errors import PlatformError
 
 if TYPE_CHECKING:
     from connector.core.events import Entity, Record
@@ -29,10 +31,18 @@ class _Content:
 class MemoryStore:
     """See `connector.core.stored.Store`."""
 
+    _numbers = count(1)
+
     def __init__(self) -> None:
+        self.id = f"store-{next(self._numbers)}"
+        self.condemned = False
         self.content = _Content()
         self._durable = self.content.copy()
         self._under_way: dict[tuple[Entity, str], int] = {}
+
+    def overtaken(self) -> PlatformError:
+        self.condemned = True
+        return PlatformError("another process has sent since")
 
     def durable_families(self, entity: Entity) -> list[Family]:
         """What would be known after a crash of what may be at the API."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NAME = "store.sqlite3"
-DAMAGED = "damaged"
-"""An empty file of this name beside it says that the next start must not use it."""
+DAMAGED, OVERTAKEN = "damaged", "overtaken"
+"""An empty file of such a name beside it says that the next start must not use it, and why."""
 
 _PATIENCE = 1.0
 """Seconds for which another program, one that does not heed the folder's lock, may have the file."""
@@ -99,6 +99,14 @@ class Database:
         """Undo what was not committed; let the folder go."""
         self._held.close()
 
+    def overtaken(self) -> PlatformError:
+        """What is in it is no longer so, as another process knows better. The next start sets it aside."""
+        self._condemn(OVERTAKEN)
+        return PlatformError(
+            f"STATE_DIR: another process has sent since {NAME} was used last, with a store of its own. The next start "
+            "sets it aside and reads the topics anew; let one volume follow the process that sends."
+        )
+
     def _failure(self, error: sqlite3.Error) -> Exception:
         """What to raise: the library's words stay here, as they may quote what is stored."""
         if is_damage(error):
@@ -109,13 +117,16 @@ class Database:
         return platform_error(error)
 
     def _damaged(self, what: str) -> DamagedError:
-        with suppress(OSError):  # the next start may still find out by itself
-            (self._folder / DAMAGED).touch(0o600)
-        self.close()
+        self._condemn(DAMAGED)
         return DamagedError(
             f"STATE_DIR: {NAME} is damaged ({what}). The next start sets it aside and reads the topics anew; "
             "look at the disk, which has lost or changed data."
         )
+
+    def _condemn(self, why: str) -> None:
+        with suppress(OSError):  # the next start may still find out by itself
+            (self._folder / why).touch(0o600)
+        self.close()
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.adapters.database import DAMAGED, NAME, Database, connect, is_damage, name_of, platform_error
+from connector.adapters.database import DAMAGED, NAME, OVERTAKEN, Database, connect, is_damage, name_of, platform_error
 from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Fate(StrEnum):
     OTHER_VERSION = "other_version"
     OTHER_MAPPING = "other_mapping"
     CORRUPT = "corrupt"
+    OVERTAKEN = "overtaken"
 
 
 class Layout(NamedTuple):
@@ -70,7 +71,8 @@ def open_database(folder: Path, layout: Layout, meaning: str) -> Opening:
         moved_to = None
         if fate not in (Fate.INTACT, Fate.NEW):
             moved_to = _set_aside(folder)
-            (folder / DAMAGED).unlink(missing_ok=True)
+            for condemned in (DAMAGED, OVERTAKEN):
+                (folder / condemned).unlink(missing_ok=True)
         connection = stack.enter_context(closing(connect(folder / NAME)))
         if fate is not Fate.INTACT:
             _create(connection, layout, meaning)
@@ -98,6 +100,8 @@ def _judge(folder: Path, layout: Layout, meaning: str) -> tuple[Fate, str]:
     path = folder / NAME
     if (folder / DAMAGED).exists():
         return Fate.CORRUPT, "it was found to be damaged while it was in use"
+    if (folder / OVERTAKEN).exists():
+        return Fate.OVERTAKEN, "another process has sent since, with a store of its own"
     if not path.exists():
         return Fate.NEW, "there was none"
     try:

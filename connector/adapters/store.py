@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from connector.adapters.database import Database
     from connector.adapters.state_folder import Fate
+    from connector.errors import PlatformError
 
 
 _GREATEST = 2**63 - 1
@@ -59,7 +60,6 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.id = database.id
         self._partitions: dict[Partition, int] = {}
         self._names: dict[int, Partition] = {}
         self._progress: dict[Partition, int] = {}
@@ -71,6 +71,14 @@ class Store:
         self._dirty = dict.fromkeys(Entity, 0) | dict(database.read(tables.count, tables.COUNTS))
         [self._clock] = database.read(int, "SELECT coalesce(max(ordinal), 0) FROM dirty")
         self._under_way: dict[int, int] = {}  # ordinal → the version that was taken
+
+    @property
+    def id(self) -> str:
+        return self._database.id
+
+    def overtaken(self) -> PlatformError:
+        """Another process has sent since, with a store of its own: the next start makes this one anew."""
+        return self._database.overtaken()
 
     # Rows. `source` is a small number that stands for a table.
 

@@ -41,6 +41,9 @@ _COLUMNS = 2_000_000
 _REFILLS = 3_000_000
 """The number of a table that holds which partitions are read again since a store was lost."""
 
+_PREDECESSORS = 5_000_000
+"""The number of a table that holds who had sent, with a store of his own, before this one was filled."""
+
 _AWAITED = 4_000_000
 """Numbers of tables from here on hold child rows of which an unsettled side row was read before them."""
 
@@ -93,6 +96,15 @@ class FamilyRows:
         if self._refill_of(partition) is not None:
             self._refills[partition] = None
             self._store.drop(_REFILLS, str(partition))
+
+    def succeed(self, partition: Partition, sender: str) -> None:
+        """This store is filled from the topics after that one has sent."""
+        self._store.put(_PREDECESSORS, str(partition), StoredRow(_NOBODYS, sender.encode()))
+
+    def predecessor(self, partition: Partition) -> str:
+        """Who sent before this store was filled; "" if nobody is known."""
+        row = self._store.row(_PREDECESSORS, str(partition))
+        return "" if row is None else row.body.decode()
 
     def settled(self, partition: Partition, offset: int) -> bool:
         """Whether an earlier store settled what lies there."""
@@ -203,7 +215,8 @@ class FamilyRows:
                 families |= self._follow(reader, event, read.key, old)
             unknown = not was_kept or reader.holds_parent(self._columns_of(reader))
             unlogged = event.silent_cascades and reader is not self._root and unknown
-            if reader.member.primary_key is not None or unlogged:  # what moves to this key later is older
+            refilled = self._refill_of(partition) is not None  # older events may be read yet, from another partition
+            if reader.member.primary_key is not None or unlogged or refilled:  # what moves to this key later is older
                 self._store.put(number, read.key, StoredRow(_NOBODYS, _GONE, position))
             elif old is not None:
                 self._store.drop(number, read.key)

@@ -35,13 +35,15 @@ class Mark:
 
     Else requests may be, and nothing that had to wait for them was sent since `waiting_since` (UNIX seconds), if given.
     `newest`: the furthest position at the source that was read below the committed offset or not far above it.
-    `beyond`: what may be at the server is not all of records that will be read again.
+    `beyond`: what may be at the server is not all of records that will be read again. `sender`: who was the last to
+    send, and with which store, of rows that are kept.
     """
 
     clean: bool = False
     waiting_since: float | None = None
     newest: Position | None = None
     beyond: bool = False
+    sender: str = ""
 
     def encode(self) -> str:
         said = {
@@ -50,6 +52,7 @@ class Mark:
             "waiting_since": self.waiting_since,
             "newest": self.newest,
             "beyond": self.beyond,
+            "sender": self.sender,
         }
         return json.dumps({name: value for name, value in said.items() if value}, separators=(",", ":"))
 
@@ -70,7 +73,14 @@ class Mark:
         if since is not None and not math.isfinite(since):
             return cls()
         position = tuple(newest) if isinstance(newest, list) else None
-        return cls(said.get("clean") is True, since, position, said.get("beyond") is True)
+        sender = said.get("sender")
+        return cls(
+            said.get("clean") is True,
+            since,
+            position,
+            said.get("beyond") is True,
+            sender if isinstance(sender, str) else "",
+        )
 
 
 @dataclass(slots=True)
@@ -88,6 +98,7 @@ class _Passage:
     waiting_since: float | None = None
     wait_until: float = 0.0
     beyond: bool = False
+    sender: str = ""
     newest: Position | None = None
     remembers: bool = False
     repeats_until: float = 0.0
@@ -124,6 +135,7 @@ class Gate:
         passage.remembers = mark is None or mark.newest is not None
         if mark is None:
             return
+        passage.sender = mark.sender
         if passage.newest is None or (mark.newest and _reaches(mark.newest, passage.newest)):
             passage.newest = mark.newest
         if mark.clean:
@@ -185,15 +197,15 @@ class Gate:
         """What a commit during the tenure says; of a partition that is not known yet nothing may be committed."""
         passage = self._passages[partition]
         since, beyond = (None, False) if passage.sending else (passage.waiting_since, passage.beyond)
-        return Mark(passage.clean, since, passage.newest, beyond)
+        return Mark(passage.clean, since, passage.newest, beyond, passage.sender)
 
-    def sending(self, partition: Partition) -> None:
-        """From the next commit on it is said that requests may be at the server.
+    def sending(self, partition: Partition, sender: str = "") -> None:
+        """From the next commit on it is said that requests may be at the server, by whom.
 
         That commit must be confirmed before the first of them leaves.
         """
         passage = self._passages[partition]
-        passage.clean, passage.sending = False, True
+        passage.clean, passage.sending, passage.sender = False, True, sender
 
     def farewell(self, partition: Partition, now: float, *, locked: bool, beyond: bool = False) -> Mark:
         """What the last commit of a tenure says; `locked`: the server may be working on something of this process.
@@ -202,10 +214,11 @@ class Gate:
         """
         passage = self._passages[partition]
         if locked:
-            return Mark(newest=passage.newest, beyond=beyond)
+            return Mark(newest=passage.newest, beyond=beyond, sender=passage.sender)
         if now < passage.wait_until:
-            return Mark(waiting_since=passage.waiting_since, newest=passage.newest, beyond=passage.beyond)
-        return Mark(clean=True, newest=passage.newest)
+            since, before = passage.waiting_since, passage.beyond
+            return Mark(waiting_since=since, newest=passage.newest, beyond=before, sender=passage.sender)
+        return Mark(clean=True, newest=passage.newest, sender=passage.sender)
 
 
 def _reaches(position: Position, newest: Position) -> bool:

@@ -70,8 +70,13 @@ class Touched(NamedTuple):
 class Store(Protocol):
     """What `adapters.store.Store` does: rows, what may be there, who is to be sent, how far was read; in one commit.
 
-    `clock`: the newest version, and at least the newest ordinal.
+    `clock`: the newest version, and at least the newest ordinal. `id`: names this store among all others.
+    `overtaken`: close it, so that the next start begins a new one; the error to end the process with.
     """
+
+    @property
+    def id(self) -> str: ...
+    def overtaken(self) -> Exception: ...
 
     def row(self, source: int, key: str) -> StoredRow | None: ...
     def put(self, source: int, key: str, row: StoredRow) -> None: ...

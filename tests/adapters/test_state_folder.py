@@ -255,6 +255,23 @@ def used(folder: Path) -> Fate | None:
     return fate
 
 
+def test_a_store_that_another_process_has_overtaken_is_set_aside(tmp_path: Path) -> None:
+    """The process that finds out ends with what to do; the next start begins anew."""
+    store = open_store(tmp_path, MEANING).store
+    error = store.overtaken()
+    assert "one volume" in str(error)
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.commit()
+    opened = open_store(tmp_path, MEANING)
+    opened.store.close()
+    assert opened.fate is Fate.OVERTAKEN
+    assert opened.moved_to is not None
+    assert opened.store.id != store.id
+    again = open_store(tmp_path, MEANING)
+    again.store.close()
+    assert again.fate is Fate.INTACT
+
+
 def test_damage_in_use_is_told_apart(tmp_path: Path) -> None:
     """An error of its own, without a word of what is stored; the store is closed; the next start begins anew."""
     database = open_database(tmp_path, LAYOUT, MEANING).database
