@@ -72,7 +72,8 @@ class Member:
         """End it as Kubernetes does. `well`: nothing excuses it from saying that all went well."""
         process = self.process
         status = self._finish(signal.SIGTERM)
-        if status and well and process is not None:
+        listens = process is not None and '"starting"' in process.lines()  # else the signal's own default ends it
+        if status and well and listens and process is not None:
             self.ended.append(f"process {self.name} stopped with {status}:\n{_tail(process)}")
 
     def restart_if_ended(self, *, well: bool) -> int | None:

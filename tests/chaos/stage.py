@@ -71,6 +71,7 @@ class Stage:
         self._key_file = self.folder / "key"
         self._put_key(DEFAULT_KEY)
         self._jump_file = self.folder / "jump"
+        self._jump_file.write_bytes(bytes(8))
         self.jump(0.0)
         (self.folder / "mapping.yaml").write_text(MAPPING)
         command = ["-m", "chaos.process", str(SPEED), repr(self.clock.began), str(self._jump_file)]
@@ -143,7 +144,8 @@ class Stage:
 
     def jump(self, seconds: float) -> None:
         """Set the wall clocks of all processes wrong by so much."""
-        self._jump_file.write_bytes(struct.pack("d", seconds))
+        with self._jump_file.open("r+b") as file:  # processes have it in their memory: it keeps its size
+            file.write(struct.pack("d", seconds))
 
     # How it stands
 
