@@ -8,14 +8,17 @@ into a header.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 import fastavro
+from fastavro.read import LOGICAL_READERS
 from fastavro.schema import SchemaParseException, UnknownType
 
+from connector.core import avro_bounds
 from connector.core.decoded import Decoded, Undecodable
 from connector.core.events import ColumnType
 
@@ -28,6 +31,7 @@ MAGIC = b"\x00"
 _GUID = b"\x01"
 _WIDE = 8
 _NARROW = 4
+_MOST_OCTETS = 1700  # Python prints no integer of more than 4300 digits
 _CONFLUENT_HEADERS = {"key": "__key_schema_id", "value": "__value_schema_id"}
 
 
@@ -112,10 +116,27 @@ class AvroWire:
 def parse(definition: object) -> Schema:
     """Parse a schema's definition, JSON as the registry gives it. Raises Undecodable."""
     try:
+        avro_bounds.check_json(definition)
         parsed = fastavro.parse_schema(definition)  # type: ignore[arg-type] # it checks it
+        avro_bounds.check(parsed)
         return Schema(parsed, dict(_columns(definition)))
+    except avro_bounds.Unbounded:
+        raise Undecodable(
+            "has a schema in the registry that nests too deep, or in which a value takes no byte: no row does"
+        ) from None
     except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise Undecodable("has a schema in the registry that is no Avro schema") from None
+
+
+def _decimal(octets: bytes, schema: Any, _: object) -> Decimal | bytes:  # noqa: ANN401 (fastavro's)
+    """A decimal, or its bytes where they are too many: the library's own takes the square of their number."""
+    if len(octets) > _MOST_OCTETS:
+        return octets
+    unscaled = int.from_bytes(octets, "big", signed=True)
+    return Decimal(f"{unscaled}E{-schema.get('scale', 0)}")
+
+
+LOGICAL_READERS["bytes-decimal"] = LOGICAL_READERS["fixed-decimal"] = _decimal
 
 
 def _confluent_header(told: bytes) -> SchemaId:

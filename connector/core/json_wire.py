@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SCHEMA = b'{"schema":'
 _PAYLOAD = b',"payload":'
 _MOST_SCHEMAS = 256
+_LONGEST_SCHEMA = 500_000  # bytes: that of a table of a thousand columns; a longer one is parsed each time
 _TAIL = 96  # as many of a schema's last bytes name its table
 
 
@@ -57,6 +58,8 @@ class JsonWire:
     def _remember(self, data: bytes, schema: object, types: Types) -> None:
         """Remember the bytes before the payload, if the schema is all that they hold."""
         start = data.find(_PAYLOAD) + len(_PAYLOAD)
+        if start > _LONGEST_SCHEMA:
+            return
         try:
             alone = data.startswith(_SCHEMA) and from_json(data[len(_SCHEMA) : start - len(_PAYLOAD)]) == schema
         except ValueError:

@@ -15,6 +15,7 @@ _NAMES = {
     float: "a number",
     Decimal: "a decimal",
     str: "a text",
+    bytes: "bytes",
     datetime: "a time",
     list: "a list",
     dict: "an object",

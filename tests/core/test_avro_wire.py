@@ -41,11 +41,19 @@ ENVELOPE = {
     "fields": [
         {"name": "before", "type": ["null", ROW], "default": None},
         {"name": "after", "type": ["null", "Value"], "default": None},
-        {"name": "source", "type": {"type": "record", "name": "Source", "fields": []}},
+        {
+            "name": "source",
+            "type": {"type": "record", "name": "Source", "fields": [{"name": "connector", "type": "string"}]},
+        },
         {"name": "op", "type": "string"},
     ],
 }
-CHANGE = {"before": None, "after": {"id": 7, "price": Decimal("12.30"), "day": 3}, "source": {}, "op": "c"}
+CHANGE = {
+    "before": None,
+    "after": {"id": 7, "price": Decimal("12.30"), "day": 3},
+    "source": {"connector": "mysql"},
+    "op": "c",
+}
 GUID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
 
@@ -142,3 +150,106 @@ def test_any_json_is_a_schema_or_is_refused(definition: object) -> None:
         assert "registry" in str(error)  # noqa: PT017 (some are schemas)
     else:
         assert all(isinstance(name, str) for name in schema.types)
+
+
+def _nested(depth: int, inner: object) -> object:
+    """Arrays within arrays."""
+    for _ in range(depth):
+        inner = {"type": "array", "items": inner}
+    return inner
+
+
+def _chain(length: int, inner: object) -> object:
+    """Records, each with the one before as a column, by its name: a schema that is flat, of values that are not."""
+    records: list[object] = [{"type": "record", "name": "R0", "fields": [{"name": "a", "type": inner}]}]
+    for number in range(1, length):
+        field = {"name": "a", "type": f"R{number - 1}"}
+        records.append({"type": "record", "name": f"R{number}", "fields": [field]})
+    fields = [{"name": f"f{number}", "type": each} for number, each in enumerate(records)]
+    return {"type": "record", "name": "Row", "fields": fields}
+
+
+EMPTY = {"type": "record", "name": "Empty", "fields": []}
+LIST = {"type": "record", "name": "L", "fields": [{"name": "next", "type": ["null", "L"]}]}
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"type": "array", "items": "null"},
+        {"type": "array", "items": {"type": "null"}},
+        {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}},
+        {"type": "array", "items": EMPTY},
+        {"type": "array", "items": {"type": "record", "name": "R", "fields": [{"name": "a", "type": EMPTY}]}},
+        {"type": "record", "name": "R", "fields": [{"name": "a", "type": "null"}]},
+        {"type": "map", "values": "null"},
+        LIST,
+        {"type": "array", "items": LIST},
+        {
+            "type": "record",
+            "name": "L",
+            "namespace": "x",
+            "fields": [{"name": "a", "type": {"type": "map", "values": "L"}}],
+        },
+        _nested(51, "int"),
+        _nested(150, "int"),
+        _nested(100_000, "int"),
+        _chain(60, "int"),
+    ],
+    ids=range(14),
+)
+def test_a_schema_that_unfolds_without_end_is_refused(definition: object) -> None:
+    """An array of nothing, a record within itself, and nesting beyond any row's: three bytes could end the process."""
+    with pytest.raises(Undecodable, match="in the registry"):
+        parse(definition)
+
+
+@pytest.mark.parametrize("definition", [_nested(40, ["null", "int"]), _chain(40, "int"), ["null"], ENVELOPE])
+def test_a_schema_whose_values_take_bytes_is_read(definition: object) -> None:
+    """A branch of a union may hold nothing: which one it is takes a byte."""
+    parse(definition)
+
+
+def test_a_schema_that_doubles_at_each_level_unfolds_no_further_than_there_are_bytes() -> None:
+    """2^40 values by the schema, and none of them without a byte."""
+    inner: object = {"type": "record", "name": "R0", "fields": [{"name": "a", "type": "int"}]}
+    for number in range(1, 41):
+        fields = [{"name": "a", "type": inner}, {"name": "b", "type": f"R{number - 1}"}]
+        inner = {"type": "record", "name": f"R{number}", "fields": fields}
+    wire = Wire(Registry(inner, SchemaId(IdKind.ID, "7")))
+    with pytest.raises(Undecodable):
+        wire.value(record(b"\0" + SEVEN + bytes(10_000)))
+
+
+def _varint(number: int) -> bytes:
+    """A long as Avro writes it."""
+    number, octets = (number << 1) ^ (number >> 63), []
+    while number > 0x7F:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*octets, number])
+
+
+@pytest.mark.parametrize("count", [2**62, -(2**62), 2**31, -1, -(2**63)])
+@pytest.mark.parametrize(
+    "kind", ["bytes", "string", {"type": "array", "items": "int"}, {"type": "map", "values": "int"}]
+)
+def test_a_length_that_the_bytes_do_not_have_is_refused(kind: object, count: int) -> None:
+    """A count of items or octets, huge or negative, is believed no further than the body reaches."""
+    wire = Wire(Registry(kind, SchemaId(IdKind.ID, "7")))
+    with pytest.raises(Undecodable):
+        wire.value(record(b"\0" + SEVEN + _varint(count) + b"\1\2\3"))
+
+
+@pytest.mark.parametrize(("octets", "read"), [(b"\x04\xce", Decimal("12.30")), (b"\x80", Decimal("-1.28"))])
+def test_a_decimal_has_the_scale_of_its_schema(octets: bytes, read: Decimal) -> None:
+    """In two's complement."""
+    wire = Wire(Registry(DECIMAL, SchemaId(IdKind.ID, "7")))
+    assert wire.value(record(b"\0" + SEVEN + _varint(len(octets)) + octets)).value == read
+
+
+def test_a_decimal_of_a_million_digits_stays_bytes() -> None:
+    """To compute it takes minutes; no field of the API holds it, and a column that is not mapped costs no record."""
+    octets = b"\x7f" * 1_000_000
+    wire = Wire(Registry(DECIMAL, SchemaId(IdKind.ID, "7")))
+    assert wire.value(record(b"\0" + SEVEN + _varint(len(octets)) + octets)).value == octets

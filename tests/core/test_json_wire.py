@@ -166,6 +166,16 @@ def test_any_number_of_schemas_is_read() -> None:
             assert list(decoded.types) == [f"column{number}"]
 
 
+def test_schemas_of_megabytes_are_not_remembered() -> None:
+    """Records that come each with another one would fill the memory; those that a table has are."""
+    wire = JsonWire()
+    for size, known in ((1000, True), (1_000_000, False)):
+        record = encoded(envelope({"type": "string", "field": "x" * size}), {"a": 1})
+        first, second = wire.decode(record), wire.decode(record)
+        assert first == second
+        assert (first.types is second.types) is known
+
+
 @given(schema=JSON | st.fixed_dictionaries({"fields": st.lists(st.dictionaries(st.just("field"), JSON))}))
 def test_a_schema_that_is_none_does_no_harm(schema: Any) -> None:  # noqa: ANN401
     """The payload is read whatever stands in the schema's place."""
