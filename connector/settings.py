@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from connector import mapping_setting
@@ -68,14 +69,19 @@ class ApiKey:
                 stat = os.fstat(file.fileno())
                 seen = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
                 if seen != self._seen:
-                    self._value = _carried(_without_newline(file.read().decode("utf-8", "replace")))
+                    octets = file.read(_LONGEST_KEY + 2)
+                    self._value = _carried(_without_newline(octets.decode("utf-8", "replace")))
                     self._seen = seen
         except OSError:
             self._value = self._seen = None
 
 
+_LONGEST_KEY = 4096  # what is longer is another file, and no server takes such a header
+
+
 def _carried(key: str) -> str | None:
-    return key if key and key.isascii() and key.isprintable() and " " not in key else None
+    carried = 0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key
+    return key if carried else None
 
 
 def _without_newline(text: str) -> str:
@@ -87,7 +93,7 @@ def _without_newline(text: str) -> str:
 
 def _api_key(key: ApiKey) -> ApiKey:
     if key.value() is None:
-        raise ValueError("holds white space or characters beyond printable ASCII")
+        raise ValueError("is longer than any key, or holds white space or characters beyond printable ASCII")
     return key
 
 
@@ -128,11 +134,13 @@ def _bytes(value: object) -> int:
 
 
 def _plain_url(text: str) -> SplitResult:
-    """An address of http or https, with neither user, query nor fragment."""
+    """An address of http or https, with neither user, query nor fragment, that the client reads as it is read here."""
     try:
-        url = urlsplit(text)
+        url, asked = urlsplit(text), httpx.URL(text)
         plain = url.hostname and url.port != 0 and not ("@" in url.netloc or url.query or url.fragment)
-    except ValueError:  # its own message quotes the address
+        plain = plain and url.hostname in {asked.host, asked.raw_host.decode()}
+        asked.raw_host.decode().encode("idna")  # as the look-up of the name does
+    except (ValueError, httpx.InvalidURL):  # its own message quotes the address
         raise ValueError("is not an address") from None
     if not plain or url.scheme not in {"http", "https"}:
         raise ValueError("is not a plain address")
@@ -229,6 +237,12 @@ class Settings(BaseModel):
         "Where the ingestion API is. Plain `http://` is for this machine only.",
         "an https:// address without user, query and fragment",
         "https://api.replen.it",
+    )
+    replenit_ca_path: str = _setting(
+        "Certificates to trust for the API instead of the system's.",
+        "the path of a file in PEM",
+        "",
+        example="/etc/ssl/replenit.pem",
     )
     kafka_bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = _setting(
         "Kafka's brokers.", "host:port, separated by commas", example="kafka-1:9092,kafka-2:9092"
@@ -486,12 +500,20 @@ def _meant(variable: str) -> str | None:
     return variable if _property(variable) in _ENDING_IN_FILE else name
 
 
+_LARGEST_FILE = 1_000_000
+
+
 def _contents(path: Path) -> str:
     """Return the text of a file. Errors don't name it: a secret may have been set where its path belongs."""
     try:
-        text = _without_newline(path.read_bytes().decode())
+        with path.open("rb") as file:
+            octets = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise ValueError(f"names a file that can't be read ({error.strerror})") from None
+    if len(octets) > _LARGEST_FILE:
+        raise ValueError(f"names a file of more than {_LARGEST_FILE} bytes")
+    try:
+        text = _without_newline(octets.decode())
     except ValueError:
         raise ValueError("names a file that is not text in UTF-8") from None
     if not text.strip():

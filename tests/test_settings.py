@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,12 +67,22 @@ def test_an_empty_environment_lists_everything_that_is_required() -> None:
         ("REPLENIT_TENANT_ID", "3f2504e04f8941d39a0c0305e82c3301"),
         ("REPLENIT_API_KEY", "two words"),
         ("REPLENIT_API_KEY", "schlüssel"),
+        ("REPLENIT_API_KEY", "key\r\nx-replenit-tenant: other"),
+        ("REPLENIT_API_KEY", "key\nother"),
+        ("REPLENIT_API_KEY", "key\0"),
+        ("REPLENIT_API_KEY", "k" * 5000),
         ("REPLENIT_BASE_URL", "http://api.replen.it"),
         ("REPLENIT_BASE_URL", "https://user:password@api.replen.it"),
         ("REPLENIT_BASE_URL", "https://api.replen.it?key=1"),
         ("REPLENIT_BASE_URL", "https://api.replen.it:port"),
         ("REPLENIT_BASE_URL", "https://[api"),
         ("REPLENIT_BASE_URL", "api.replen.it"),
+        ("REPLENIT_BASE_URL", "https://api.replen.it/\r\nx: y"),
+        ("REPLENIT_BASE_URL", f"https://{'a' * 64}.com"),
+        ("REPLENIT_BASE_URL", "https://a..b"),
+        ("REPLENIT_BASE_URL", "https://a b.com"),
+        ("SCHEMA_REGISTRY_URL", "https://user:password@registry"),
+        ("SCHEMA_REGISTRY_URL", "https://regis\ttry"),
         ("KAFKA_BOOTSTRAP_SERVERS", "http://kafka:9092/path"),
         ("KAFKA_BOOTSTRAP_SERVERS", ","),
         ("KAFKA_GROUP_ID", "a b"),
@@ -163,6 +175,75 @@ def test_the_email_as_identifier_makes_families_of_customers() -> None:
 def test_plain_http_is_for_this_machine(url: str) -> None:
     """A loopback address may be reached without encryption, and a slash at the end makes no difference."""
     assert load(MINIMAL | {"REPLENIT_BASE_URL": url}).replenit_base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost.evil.com",
+        "127.0.0.1.nip.io",
+        "localhost@evil.com",
+        "evil.com@localhost",
+        "localhost\\@evil.com",
+        "127.0.0.1\\.evil.com",
+        "127.0.0.1%2eevil.com",
+        "127.0.0.1#@evil.com",
+        "127.0.0.1?@evil.com",
+        "loc\talhost",
+        "localhost\0.evil.com",
+        "localhost.",
+        "[::ffff:8.8.8.8]",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+        "0.0.0.0",
+        "2130706433",
+        "0x7f.1",
+        "127.1",
+        "0177.0.0.1",
+        "\uff11\uff12\uff17.0.0.1",
+        "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54",
+        "/127.0.0.1",
+        "10.0.0.1",
+    ],
+)
+def test_plain_http_to_what_only_looks_like_this_machine_is_refused(host: str) -> None:
+    """Names that begin with one of ours, users before another host, addresses that readers disagree on."""
+    assert named(MINIMAL | {"REPLENIT_BASE_URL": f"http://{host}"}) == ["REPLENIT_BASE_URL"]
+    assert named(MINIMAL | {"REPLENIT_BASE_URL": f"HTTP://{host}/x"}) == ["REPLENIT_BASE_URL"]
+
+
+@given(st.text(alphabet="http:/localhost127.0.0.1@\\#?[]%.evil \t\n\0\xe9\uff11", max_size=40))
+def test_what_is_accepted_goes_where_the_check_looked(rest: str) -> None:
+    """Whatever an address holds: the client is given the host that was checked, and with plain http that is ours."""
+    try:
+        url = load(MINIMAL | {"REPLENIT_BASE_URL": f"http://{rest}"}).replenit_base_url
+    except ConfigurationError:
+        return
+    host = httpx.URL(url).host
+    assert host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def test_a_file_of_any_size_is_refused_before_it_fills_the_memory() -> None:
+    """One that never ends is no other."""
+    for name in ("MAPPING_FILE", "REPLENIT_TENANT_ID_FILE", "KAFKA_SASL_PASSWORD_FILE"):
+        [problem] = [
+            each for each in problems(MINIMAL | {name.removesuffix("_FILE"): "", name: "/dev/zero"}) if "names" in each
+        ]
+        assert "of more than 1000000 bytes" in problem
+
+
+def test_a_key_file_that_holds_another_file_is_no_key(tmp_path: Path) -> None:
+    """What a header can't carry halts, whatever is put there later; the file is read no further than a key is long."""
+    file = tmp_path / "key"
+    file.write_text("c2VjcmV0\r\n")
+    key = ApiKey("c2VjcmV0", file)
+    assert key.value() == "c2VjcmV0"
+    for text in ("a\r\nx-other: b", "a\0", "a b", "k" * 4097, "k" * 1_000_000):
+        file.write_text(text)
+        assert key.value() is None
+        assert key.fingerprint() is None
+    file.write_text("k" * 4096)
+    assert key.value() == "k" * 4096
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,16 @@ A thread asks; the loop never waits for it. Whatever is learnt once is kept: a s
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import httpx
-
-from connector import __version__, logs
+from connector import logs
+from connector.adapters.http_client import HttpClient, trusting
 from connector.core.avro_wire import IdKind, Schema, SchemaId, parse
 from connector.core.decoded import Undecodable
-from connector.errors import ConfigurationError
+from connector.core.requests import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +63,11 @@ class Registry:
         self._clock = clock
         self._paths = _APICURIO if "/apis/registry/" in access.url else _CONFLUENT
         self._other = "ids/contentIds/{}" if self._paths is _APICURIO else "schemas/ids/{}"
-        self._client = httpx.Client(
-            base_url=access.url,
-            timeout=TIMEOUT,
-            verify=_trusting(access.ca_path),
+        self._client = HttpClient(
+            access.url,
+            trusting(access.ca_path, "SCHEMA_REGISTRY_CA_PATH"),
+            TIMEOUT,
             auth=(access.username, access.password) if access.username else None,
-            headers={"user-agent": f"replenit-connector/{__version__}"},
         )
         self._condition = threading.Condition()
         self._known: dict[SchemaId, Schema | str] = {}  # or why there is none that can be used
@@ -140,16 +137,15 @@ class Registry:
 
     def _ask(self, schema_id: SchemaId) -> Schema | str:
         """The schema, or why there is none that can be used; "" to ask again."""
-        try:
-            answer = self._client.get(self._paths.get(schema_id.kind, self._other).format(schema_id.value))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return self._wait(f"it can't be reached ({type(error).__name__})")
-        if answer.status_code == _NOT_FOUND:
+        answer = self._client.ask("GET", self._paths.get(schema_id.kind, self._other).format(schema_id.value))
+        if isinstance(answer, NoAnswer):
+            return self._wait(f"it can't be reached ({': '.join(filter(None, (answer.reason, answer.detail)))})")
+        if answer.status == _NOT_FOUND:
             return self._unknown(schema_id)
-        if not answer.is_success:
-            return self._wait(f"it answers {answer.status_code}")
+        if answer.status // 100 != 2:  # noqa: PLR2004 (a success)
+            return self._wait(f"it answers {answer.status}")
         try:
-            return parse(_definition(answer.json()))
+            return parse(_definition(json.loads(answer.body)))
         except Undecodable as error:
             return str(error)
         except (ValueError, RecursionError):
@@ -173,15 +169,6 @@ class Registry:
         if now - wanted.unknown_since < PATIENCE:
             return ""
         return f"has a schema that the registry does not know ({schema_id}): set the right SCHEMA_REGISTRY_URL"
-
-
-def _trusting(ca_path: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_path or None)
-    except OSError as error:
-        raise ConfigurationError(
-            [f"SCHEMA_REGISTRY_CA_PATH: names no readable file with certificates in PEM ({type(error).__name__})"]
-        ) from None
 
 
 def _definition(answer: object) -> object:

@@ -90,7 +90,8 @@ def build(
 
     With other `clocks` than the system's, `around` is to wrap the source: how long it polls is told in their seconds.
     """
-    api = Api(settings.replenit_base_url, settings.replenit_tenant_id, settings.http_timeout, CONNECTIONS)
+    tenant, ca_path = settings.replenit_tenant_id, settings.replenit_ca_path
+    api = Api(settings.replenit_base_url, tenant, settings.http_timeout, CONNECTIONS, ca_path)
     topics = [topic for topics in settings.topics.values() for topic in topics]
     held = Lease(min(session_timeout(settings.kafka), LONGEST_LEASE), _uptime)
     sender = Sender(api, CONNECTIONS, held)

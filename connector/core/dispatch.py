@@ -270,9 +270,9 @@ class Dispatch:
                 self._again(batch, lane)
             case Transient(_, ambiguous):
                 self._failed(batch, lane, follows, now, locked_until=now + AMBIGUITY if ambiguous else 0.0)
-            case Stopped(reason):
+            case Stopped(reason, detail):
                 self._again(batch, lane)
-                follows.halted = self.halting.stop(reason, now)
+                follows.halted = self.halting.stop(reason, now, detail)
             case Unclear():
                 self._again(batch, lane)
                 self.halting.doubt(now)

@@ -91,12 +91,12 @@ class Halting:
                 self._doubt_until = None
                 self.proven(now)
                 return None, None if waits else self.resume()
-            case Stopped(reason):
+            case Stopped(reason, detail):
                 self._doubt_until = None
                 if halt is None:
-                    return self.stop(reason, now), None
+                    return self.stop(reason, now, detail), None
                 if not waits:
-                    halt.reason = reason
+                    halt.reason, halt.detail = reason, detail
                     halt.probes.postpone(now)
             case _:
                 if halt is not None:

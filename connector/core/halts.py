@@ -21,6 +21,8 @@ REMEDIES = {
     "key_missing": "The file of the API key is gone, empty or unreadable: restore it.",
     "dead_letter_topic": "The dead-letter topic can't be written to: create it, or grant access to DEAD_LETTER_TOPIC.",
     "truncated": "A table was truncated, which tells no row: mend Replenit, set TRUNCATES to ignore, and start anew.",
+    "untrusted": "TLS does not trust what answers as the API: check REPLENIT_BASE_URL and the clock, or name its "
+    "authority's certificate in REPLENIT_CA_PATH and start anew.",
     "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
     "unmappable": "Most rows can't be mapped: correct the column that is named, or the way in which Debezium sends it.",
     "partitions_elsewhere": "Other replicas own some partitions of its tables, whose rows belong together: run one.",

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from connector.core.events import FieldError
-from connector.core.requests import NoAnswer
+from connector.core.requests import UNTRUSTED, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ class HaltReason(StrEnum):
     KEY_MISSING = "key_missing"
     DEAD_LETTER_TOPIC = "dead_letter_topic"
     TRUNCATED = "truncated"
+    UNTRUSTED = "untrusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,10 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A setting is wrong, no request can succeed: halt, keep everything, probe."""
+    """A setting is wrong, no request can succeed: halt, keep everything, probe. `detail`: without anybody's data."""
 
     reason: HaltReason
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def classify(request: Request, sent: int, reply: Answer | NoAnswer) -> Outcome:
     Never raises, whatever the body holds, and takes time proportional to its length.
     """
     if isinstance(reply, NoAnswer):
+        if reply.reason == UNTRUSTED:
+            return Stopped(HaltReason.UNTRUSTED, reply.detail)
         return Transient(reply.reason, reply.ambiguous)
     answer = _object(reply.body)
     match reply.status // 100:

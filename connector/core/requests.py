@@ -101,7 +101,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The connection failed. `ambiguous`: the request may have reached the server, which may be working on it still."""
+    """The connection failed. `ambiguous`: the request may have reached the server, which may be working on it still.
+
+    `detail`: what more is known, without anybody's data.
+    """
 
     reason: str
     ambiguous: bool
+    detail: str = ""
+
+
+UNTRUSTED = "untrusted"
+"""The reason of a NoAnswer where TLS did not trust the server; the detail says why."""

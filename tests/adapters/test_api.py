@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector.adapters.api import MAX_ANSWER, Api
+from connector.adapters.api import Api
+from connector.adapters.http_client import MAX_ANSWER
 from connector.core.requests import Answer, Endpoint, NoAnswer, Request
 from connector.sandbox.config import DEFAULT_KEY, DEFAULT_TENANT, SandboxConfig
 from connector.sandbox.faults import Faults
