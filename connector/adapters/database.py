@@ -130,8 +130,11 @@ class Database:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the file. It is its owner's alone, and so is what SQLite puts beside it: it takes its mode."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Open the file. It is its owner's alone, and so is what SQLite puts beside it: it takes its mode.
+
+    A link in its place would lead to another file, and is refused.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.fchmod(file, 0o600)
     finally:

@@ -81,7 +81,7 @@ def open_database(folder: Path, layout: Layout, meaning: str) -> Opening:
 
 def _lock(folder: Path) -> int:
     """Take the folder for this process. The system lets it go when the process ends, in whatever way."""
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -151,8 +151,11 @@ def _set_aside(folder: Path) -> Path | None:
         return None
     aside = folder / _ASIDE.replace("*", datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
     for companion in _COMPANIONS:
+        place = folder / f"{NAME}{companion}"
         with suppress(FileNotFoundError):
-            (folder / f"{NAME}{companion}").rename(f"{aside}{companion}")
+            if not place.is_symlink():
+                place.chmod(0o600)
+            place.rename(f"{aside}{companion}")
     for old in sorted(folder.glob(_ASIDE))[:-KEPT_ASIDE]:
         for companion in _COMPANIONS:
             (folder / f"{old.name}{companion}").unlink(missing_ok=True)

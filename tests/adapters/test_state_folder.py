@@ -86,6 +86,51 @@ def test_only_the_owner_reads_it(tmp_path: Path, umask: int) -> None:
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("name", [NAME, "lock"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, name: str, there: bool) -> None:
+    """Whoever may write to the folder would have another file opened, closed to others, or made."""
+    folder, other = tmp_path / "state", tmp_path / "other"
+    folder.mkdir()
+    if there:
+        other.write_text("another's")
+        other.chmod(0o644)
+    (folder / name).symlink_to(other)
+    with pytest.raises(ConfigurationError, match=r"STATE_DIR: .*symbolic link"):
+        open_store(folder, MEANING)
+    assert other.exists() is there
+    if there:
+        assert (other.read_text(), other.stat().st_mode & 0o777) == ("another's", 0o644)
+
+
+def test_a_link_to_the_folder_is_followed(tmp_path: Path) -> None:
+    """A volume may be mounted anywhere."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "volume")
+    open_store(tmp_path / "state", MEANING).store.close()
+    assert (tmp_path / "volume" / NAME).exists()
+
+
+def test_what_was_set_aside_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds the shop's data still: the file and its log, whatever became of their modes."""
+    with turns(tmp_path) as process:
+        line(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    before = os.umask(0)
+    try:
+        (tmp_path / NAME).chmod(0o666)
+        open_store(tmp_path, f"{MEANING}, other").store.close()
+        (tmp_path / NAME).chmod(0o666)
+        (tmp_path / "damaged").touch()
+        open_store(tmp_path, f"{MEANING}, other").store.close()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.name.startswith("aside")}
+    assert len([name for name in modes if name.endswith(".sqlite3")]) == 2
+    assert set(modes.values()) == {0o600}
+
+
 def test_what_another_mapping_made_is_set_aside(tmp_path: Path) -> None:
     """The caller hears where it is; it is kept whole; the new one has another id; the oldest are deleted in the end."""
     first = open_store(tmp_path, MEANING).store
