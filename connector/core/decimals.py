@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity", "+infinity"})
 _MOST_EXPONENT = 400  # a double ends at 308
+_MOST_CHARACTERS = 200_000  # PostgreSQL's numeric has 147,455 digits
 _EXACT_DIGITS = 15  # as many are the same after a double
 _EXACT = 10**_EXACT_DIGITS
 _SHORTER_AS_INTEGER = 1e16
@@ -106,6 +107,8 @@ def scaled(scale: int) -> Callable[[Any], Any]:
 def decimal(value: object) -> Decimal:
     """The exact value of a number, or of what stands for one."""
     if isinstance(value, str):
+        if len(value) > _MOST_CHARACTERS:
+            raise BadValue(_NOT_HOLDABLE)
         if not _NUMBER.fullmatch(value):
             problem = "no finite number" if value.lower() in _NOT_FINITE else "a text that is no number"
             raise BadValue(f"is {problem}; expected a number")

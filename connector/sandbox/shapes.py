@@ -84,7 +84,7 @@ _PHONE = Form(re.compile(r"\+[1-9][0-9]{1,14}").fullmatch, "The {} field is not 
 _LANGUAGE = Form(re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*").fullmatch, "The {} field is not a BCP 47 tag.")
 _CURRENCY = Form(re.compile(r"[A-Z]{3}").fullmatch, "The {} field is not an ISO 4217 code.")
 _MOMENT = Form(_is_utc, "The {} field is not an ISO 8601 UTC datetime.")
-_HTTPS = Form(re.compile(r"https://[^\s/]+\S*").fullmatch, "The {} field is not a public HTTPS URL.", strict=True)
+_HTTPS = Form(re.compile(r"https://[^\s/]\S*").fullmatch, "The {} field is not a public HTTPS URL.", strict=True)
 
 _TEXT = _text()
 _FLAG = Field("System.Boolean", lambda value: isinstance(value, bool))
