@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,7 +105,8 @@ def configure(level: str, form: str, stream: TextIO) -> None:
     """Send everything to `stream`: the connector's lines from `level` on, those of libraries from WARNING on.
 
     `form` is `json`, `text` or `auto`: text on a terminal, where it is coloured unless NO_COLOR is set, else JSON.
-    The lines of httpx and httpcore below WARNING hold URLs, and these hold e-mail addresses.
+    The lines of httpx and httpcore below WARNING hold URLs, and these hold e-mail addresses. Errors that nobody catches
+    are lines, too.
     """
     terminal = stream.isatty()
     text = form == "text" or (form == "auto" and terminal)
@@ -114,6 +117,13 @@ def configure(level: str, form: str, stream: TextIO) -> None:
     logging.getLogger("connector").setLevel(level.upper())
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    threading.excepthook = _crashed
+    sys.unraisablehook = _crashed
+
+
+def _crashed(failed: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+    """What Python would print where nobody catches an error: with its text, which may quote a value."""
+    get("thread").error("crashed", "An error of the connector's own was caught nowhere.", error=failed.exc_value)
 
 
 class _Json(logging.Formatter):

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,13 @@ class Authority:
             key_type=trustme.KeyType.ECDSA,
         )
         chain = b"".join(part.bytes() for part in signed.cert_chain_pems)
-        return Pair(chain, signed.private_key_pem.bytes())
+        return Pair(chain, _pkcs8(signed.private_key_pem.bytes()))
+
+
+def _pkcs8(key: bytes) -> bytes:
+    """The form in which Kafka reads a key."""
+    loaded = load_pem_private_key(key, None)
+    return loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 @cache

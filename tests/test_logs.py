@@ -6,6 +6,8 @@ import ast
 import io
 import json
 import logging
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,9 @@ def loggers() -> Iterator[None]:
     """Give each test the loggers as they are, and restore them."""
     touched = [logging.root, *map(logging.getLogger, ("connector", "httpx", "httpcore"))]
     before = [(logger, logger.level, logger.handlers[:]) for logger in touched]
+    hooks = threading.excepthook, sys.unraisablehook
     yield
+    threading.excepthook, sys.unraisablehook = hooks
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
@@ -177,6 +181,22 @@ def test_the_exceptions_of_libraries_are_told_likewise() -> None:
     [line] = lines(stream)
     assert (line["message"], line["error"]) == ("failed", {"type": "ValueError"})
     assert SECRET not in stream.getvalue()
+
+
+def test_an_error_that_nobody_catches_is_told_likewise(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a thread, or where an object is deleted: Python would print its text."""
+
+    class Failing:
+        def __del__(self) -> None:
+            int(SECRET)
+
+    stream = configured()
+    thread = threading.Thread(target=int, args=(SECRET,))
+    thread.start()
+    thread.join()
+    Failing()
+    assert [(line["event"], line["error"]["type"]) for line in lines(stream)] == [("crashed", "ValueError")] * 2
+    assert SECRET not in stream.getvalue() + "".join(capfd.readouterr())
 
 
 def test_an_event_that_is_not_declared_is_refused() -> None:

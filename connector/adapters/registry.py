@@ -16,6 +16,7 @@ from connector.adapters.http_client import HttpClient, trusting
 from connector.core.avro_wire import IdKind, Schema, SchemaId, parse
 from connector.core.decoded import Undecodable
 from connector.core.requests import NoAnswer
+from connector.errors import PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,9 +80,14 @@ class Registry:
         self._thread.start()
 
     def get(self, schema_id: SchemaId) -> Schema | None:
-        """The schema; None while the registry has not been heard. Raises Undecodable if there is none for this id."""
+        """The schema; None while the registry has not been heard. Raises Undecodable if there is none for this id.
+
+        Raises PlatformError where nobody asks any more: its records would wait for ever.
+        """
         known = self._known.get(schema_id)
         if known is None:
+            if not self._thread.is_alive():
+                raise PlatformError("The thread that asks the schema registry has ended. The process must start anew.")
             with self._condition:
                 if schema_id not in self._wanted:
                     self._wanted[schema_id] = _Wanted(self._clock())

@@ -14,7 +14,7 @@ from registry_server import serving
 from connector.adapters.registry import PATIENCE, Access, Registry
 from connector.core.avro_wire import IdKind, Schema, SchemaId
 from connector.core.decoded import Undecodable
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +127,14 @@ def test_what_is_no_schema_of_avro_is_unreadable(body: object) -> None:
         server.answers["/schemas/ids/7"] = (200, body)
         with pytest.raises(Undecodable, match="registry"):
             arrives(client, wanted)
+
+
+def test_a_registry_that_nobody_asks_ends_the_process() -> None:
+    """Once its thread is gone, records would wait for ever without a word."""
+    client = Registry(Access("http://127.0.0.1:1"))
+    client.close()
+    with pytest.raises(PlatformError, match="start anew"):
+        client.get(SchemaId(IdKind.ID, "7"))
 
 
 def test_certificates_that_are_none_are_a_wrong_setting(tmp_path: Path) -> None:
