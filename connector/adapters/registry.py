@@ -80,14 +80,9 @@ class Registry:
         self._thread.start()
 
     def get(self, schema_id: SchemaId) -> Schema | None:
-        """The schema; None while the registry has not been heard. Raises Undecodable if there is none for this id.
-
-        Raises PlatformError where nobody asks any more: its records would wait for ever.
-        """
+        """The schema; None while the registry has not been heard. Raises Undecodable if there is none for this id."""
         known = self._known.get(schema_id)
         if known is None:
-            if not self._thread.is_alive():
-                raise PlatformError("The thread that asks the schema registry has ended. The process must start anew.")
             with self._condition:
                 if schema_id not in self._wanted:
                     self._wanted[schema_id] = _Wanted(self._clock())
@@ -103,7 +98,12 @@ class Registry:
         return len(self._wanted)
 
     def arrived(self) -> bool:
-        """Whether something was learnt since the last call."""
+        """Whether something was learnt since the last call.
+
+        Raises PlatformError where nobody asks any more: records would wait for ever.
+        """
+        if not self._thread.is_alive():
+            raise PlatformError("The thread that asks the schema registry has ended. The process must start anew.")
         with self._condition:
             arrived, self._arrived = self._arrived, False
             return arrived

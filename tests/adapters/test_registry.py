@@ -134,7 +134,7 @@ def test_a_registry_that_nobody_asks_ends_the_process() -> None:
     client = Registry(Access("http://127.0.0.1:1"))
     client.close()
     with pytest.raises(PlatformError, match="start anew"):
-        client.get(SchemaId(IdKind.ID, "7"))
+        client.arrived()
 
 
 def test_certificates_that_are_none_are_a_wrong_setting(tmp_path: Path) -> None:
