@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import family_captures
 import shop_captures
@@ -47,6 +47,12 @@ TEXTS = [
     "[" * 150 + "]" * 150,
     '{"__debezium_unavailable_value":"__debezium_unavailable_value"}',
     '"[{\\"product_id\\":1e308}]"',
+    '"2025-13-45T99:99:99Z"',
+    '"0001-01-01T00:00:00+14:00"',
+    '"9999-12-31T23:59:59.999999999-14:00"',
+    '"AQ="',
+    '"AQ=="',
+    '"' + "Af//" * 3000 + '"',
     "[{}]",
     "[]",
     "{}",
@@ -59,6 +65,7 @@ ANSWERS = [
     '{"success":false,"message":"Order not found."}',
     '{"success":false,"errors":{"[0].Email":["The field is not valid."],"$[3]":["x"]}}',
     '{"success":false,"errors":["x"]}',
+    '{"errors":{"[0].jane@example.com\\r\\nx: y":["x"],"[0].' + "a" * 200 + '":["\\ud800"]}}',
     '{"title":"One or more validation errors occurred.","errors":{"tenantId":["x"]}}',
     '{"success":false,"data":{"retryAfter":30}}',
     '{"data":{"retryAfter":1e999}}',
@@ -126,23 +133,28 @@ def _avro_records() -> Iterator[bytes]:
 def _records(
     kind: str, read: Callable[[str], tuple[shop_captures.CapturedRecord, ...]], dialects: Iterable[str]
 ) -> Iterator[bytes]:
-    """Some of the captured records of each table, and some with a value replaced by a hostile one."""
+    """Some of the captured records of each table; of one of each, with each value replaced by each hostile one."""
     names = [topic.rpartition(".")[2] for _, topic in stages(kind)]
     for dialect in dialects:
+        spoilt = set()
         for number, record in enumerate(islice(read(dialect), 0, None, 11)):
             choices = [index for index, name in enumerate(names) if name == record.table]
-            if choices:
+            if choices and record.value:
                 head = bytes([choices[number % len(choices)]]) + (record.key or b"")
-                yield head + SEPARATOR + (record.value or b"")
-                yield from _spoilt(head, record.value, number)
+                yield head + SEPARATOR + record.value
+                if record.table not in spoilt and (values := list(_spoilt(json.loads(record.value)))):
+                    spoilt.add(record.table)
+                    yield from (head + SEPARATOR + value.encode() for value in values)
 
 
-def _spoilt(head: bytes, value: bytes | None, number: int) -> Iterator[bytes]:
-    body = json.loads(value or b"null")
-    if not isinstance(body, dict) or not isinstance(after := body.get("after"), dict):
-        return
-    columns = list(after)
-    hostile = [*NUMBERS, *TEXTS]
-    column, text = columns[number % len(columns)], hostile[number % len(hostile)]
-    spoilt = json.dumps({**body, "after": {**after, column: "\1"}}).replace('"\\u0001"', text)
-    yield head + SEPARATOR + spoilt.encode()
+def _spoilt(body: Any) -> Iterator[str]:  # noqa: ANN401 (JSON is any)
+    event = body.get("payload", body) if body else None
+    row = event.get("after") or {} if event else {}
+    for column, value in row.items():
+        row[column] = _MARK
+        text = json.dumps(body)
+        row[column] = value
+        yield from (text.replace(json.dumps(_MARK), hostile) for hostile in (*NUMBERS, *TEXTS))
+
+
+_MARK = "\x01"

@@ -9,7 +9,7 @@ import pytest
 from fuzz import seeds
 from fuzz.targets import TARGETS
 
-MUTATIONS = 1500
+MUTATIONS = 1000
 
 
 @cache
