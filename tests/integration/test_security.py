@@ -185,11 +185,11 @@ def test_nothing_that_fails_tells_a_secret_or_anybodys_data(
         sandbox.faults = Faults(html=0.5, error=0.5, html_status=500, times=2)
         for entity, topic in shop.topics.items():
             shop.broker.produce(
-                topic, *(_event(entity, number, size=1, currency="USD") for number in range(BATCH, 2 * BATCH))
+                topic, *(_event(entity, number, size=1, currency="USD") for number in range(100, 100 + BATCH))
             )
+        process.wait_until(lambda: shop.settled(process, customers=16, orders=8, products=8), "the rest settled")
         shop.broker.produce(shop.topics["customers"], BAD[3])
         process.wait_until(lambda: "it answers 401" in process.lines(), "the registry refuses")
-        process.wait_until(lambda: shop.settled(process, customers=16, orders=8, products=8), "the rest settled")
         refused.wait_until(lambda: "Authentication failed" in refused.lines(), "the password is refused")
         shown = _shown(process) + _shown(refused)
         assert registry.asked
