@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from connector.errors import ConnectorError
+from connector.log_sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from connector.log_sampling import Held
 
 EVENTS = {
     "starting": "The settings are valid and the service starts.",
@@ -60,6 +63,7 @@ EVENTS = {
     "dead_letter": "A record can't be brought to Replenit and went to the dead-letter topic.",
     "dead_letter_unconfirmed": "Kafka has not confirmed a dead letter; it is written again.",
     "withheld": "Records are held back on purpose, for the reason that is named.",
+    "lines_held_back": "Lines of one kind were too many to write, or could not be written; how many is told here.",
     "library": "A line of a library that the connector uses.",
 }
 
@@ -110,7 +114,7 @@ def configure(level: str, form: str, stream: TextIO) -> None:
     """
     terminal = stream.isatty()
     text = form == "text" or (form == "auto" and terminal)
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(_Text(colour=terminal and not os.environ.get("NO_COLOR")) if text else _Json())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
@@ -124,6 +128,23 @@ def configure(level: str, form: str, stream: TextIO) -> None:
 def _crashed(failed: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
     """What Python would print where nobody catches an error: with its text, which may quote a value."""
     get("thread").error("crashed", "An error of the connector's own was caught nowhere.", error=failed.exc_value)
+
+
+def held_back(*, at_once: bool = False) -> list[Held]:
+    """How many lines of each kind were not written in minutes that are over; `at_once`: in those that are not, too."""
+    handlers = [handler for handler in logging.root.handlers if isinstance(handler, _Handler)]
+    return [held for handler in handlers for held in handler.sampling.due(at_once=at_once)]
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.sampling = Sampling()
+        self.addFilter(self.sampling)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """The stream takes no line: its disk is full, or nobody reads it. The service goes on all the same."""
+        self.sampling.lost(record)
 
 
 class _Json(logging.Formatter):

@@ -119,6 +119,9 @@ class Metrics:
         self.fewer_accepted = self._counter(
             "fewer_accepted_records", "Records that the API did not count in an answer of success.", "endpoint"
         )
+        self.lines_held_back = self._counter(
+            "log_lines_held_back", "Log lines that were too many to write, or that could not be written.", "event"
+        )
         self.build_info.labels(__version__).set(1)
         self._start_from_zero()
 

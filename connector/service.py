@@ -234,6 +234,7 @@ class Service:
         self.ready = True
         if now >= self._publish_at:
             self._publish_at = now + PUBLISH_INTERVAL
+            self._tell.held_back()
             self._metrics.schemas_missing.set(0 if self._schemas is None else self._schemas.missing)
             for entity, mapping in self._mappings.items():
                 self._tell.unseen(entity, mapping.unseen())
@@ -256,6 +257,7 @@ class Service:
             self._send()
         self._source.close()
         self._letters.flush(1.0)
+        self._tell.held_back(at_once=True)
 
     def settled(self) -> int:
         """How many offsets of the owned partitions are settled, counted from the first of each."""

@@ -72,6 +72,18 @@ class Teller:
     def resumed(self, entity: Entity, entries: int) -> None:
         _LOG.info("resumed", f"{entries} {entity} wait: their topics go on.", entity=entity, entries=entries)
 
+    def held_back(self, *, at_once: bool = False) -> None:
+        """How many lines were too many to write, each minute; `at_once`: since the process ends."""
+        for event, kind, lines in logs.held_back(at_once=at_once):
+            self._metrics.lines_held_back.labels(event).inc(lines)
+            _LOG.warning(
+                "lines_held_back",
+                f"{lines} more lines of {event} ({kind}) within a minute were not written.",
+                of=event,
+                kind=kind,
+                lines=lines,
+            )
+
     def unseen(self, entity: Entity, columns: Mapping[str, int]) -> None:
         """Columns that the mapping names and that no row has had yet, each with the number of rows."""
         for column, rows in columns.items():
