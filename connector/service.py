@@ -119,7 +119,8 @@ class Service:
         self._lease = lease or Lease(math.inf, clocks.monotonic)
         self._offsets = Offsets()
         self._gate = Gate(settings.http_timeout + SERVER_SETTLES)
-        self._pending = Pending(self._offsets, removals=settings.removals == "each")
+        removals, batch_bytes = settings.removals == "each", settings.batch_max_bytes
+        self._pending = Pending(self._offsets, removals=removals, batch_bytes=batch_bytes)
         self._suspensions = Suspensions()
         self._doubts = Doubts(self._offsets, self._suspensions, settings.topics)
         self._second = SecondSendings(settings.customer_delete_settle)

@@ -292,6 +292,13 @@ class Settings(BaseModel):
     batch_max_customers: int = _whole("Customers in one request.", "500", 1, 1000)
     batch_max_orders: int = _whole("Orders in one request.", "200", 1, 500)
     batch_max_products: int = _whole("Products in one request.", "100", 1, 200)
+    batch_max_bytes: Annotated[int, BeforeValidator(_bytes)] = _setting(
+        "Size of one request; a larger record goes alone. Eight requests can be under way.",
+        "bytes, or kB, MB, GB, KiB, MiB, GiB; from 10kB to 100MB",
+        "8MB",
+        ge=10**4,
+        le=10**8,
+    )
     linger_max: float = _seconds("How long an upsert waits for company when the budget is spent.", "10", 8, 3600)
     delete_linger: float = _seconds("How long a delete waits when the budget is spent.", "5", 1, 3600)
     http_timeout: float = _seconds("How long one request may take.", "30", 1, 60)

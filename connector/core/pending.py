@@ -7,6 +7,7 @@ An entry *waits* (in a line, put off to a later time, or as a member of a group 
 from __future__ import annotations
 
 from heapq import nlargest, nsmallest
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from connector.core.entries import QUEUES, Entry, Line
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from connector.core.states import Change, ItemKey, Key
 
 
+BATCH_BYTES = 8_000_000
+
+
 class Origin(Protocol):
     """Who is told what becomes of entries that were made of families."""
 
@@ -32,12 +36,13 @@ class Origin(Protocol):
 class Pending:
     """All unfinished work. Tickets are taken and released here, but for those of dead letters under way.
 
-    `removals`: items that an upsert no longer holds are deleted one by one, as far as they are known. `origins`: of the
-    entities that are kept as families.
+    `removals`: items that an upsert no longer holds are deleted one by one, as far as they are known. `batch_bytes`: of
+    the documents that fly together; a larger one flies alone. `origins`: of the entities that are kept as families.
     """
 
-    def __init__(self, offsets: Offsets, *, removals: bool = True) -> None:
+    def __init__(self, offsets: Offsets, *, removals: bool = True, batch_bytes: int = BATCH_BYTES) -> None:
         self._offsets = offsets
+        self._batch_bytes = batch_bytes
         self.origins: dict[Entity, Origin] = {}
         self._removals = removals
         self._waiting: dict[Key, Entry] = {}
@@ -197,9 +202,13 @@ class Pending:
     def take(self, queues: Iterable[Queue], limit: int) -> list[Entry]:
         """Let up to `limit` entries fly: the queues in their order, each oldest first."""
         taken: list[Entry] = []
+        room = self._batch_bytes
         for queue in queues:
             line = self._lines[queue]
             while len(taken) < limit and (first := line.first()) is not None:
+                room -= _size(first[1])
+                if taken and room < 0:
+                    return taken
                 self._fly(first[1])
                 taken.append(first[1])
         return taken
@@ -217,7 +226,7 @@ class Pending:
         first = nlargest(newest, entries, key=lambda entry: (entry.since, entry.place))
         chosen = set(map(id, first))
         rest = (entry for entry in entries if id(entry) not in chosen)
-        sample = first + nsmallest(oldest, rest, key=lambda entry: (entry.since, entry.place))
+        sample = self._fitting(first + nsmallest(oldest, rest, key=lambda entry: (entry.since, entry.place)))
         for entry in sample:
             self._fly(entry)
         return sample
@@ -226,9 +235,19 @@ class Pending:
         """Let up to `limit` of the queues' entries fly, those that failed the fewest times. It looks at all of them."""
         entries = [entry for queue in queues for entry in self._lines[queue].entries()]
         chosen = nsmallest(limit, entries, key=lambda entry: (entry.failures, entry.since, entry.place))
+        chosen = self._fitting(chosen)
         for entry in chosen:
             self._fly(entry)
         return chosen
+
+    def _fitting(self, entries: list[Entry]) -> list[Entry]:
+        """As many of the first as may fly together."""
+        sizes = accumulate(map(_size, entries))
+        return [
+            entry
+            for place, (entry, size) in enumerate(zip(entries, sizes, strict=True))
+            if not place or size <= self._batch_bytes
+        ]
 
     def in_group(self, entry: Entry, group: int) -> bool:
         """Whether the entry waits as a member of the group. A newer state ends that, and the loss of its partition."""
@@ -487,3 +506,8 @@ class Pending:
         self._entries[entry.key.entity] -= 1
         self._bytes[entry.key.entity] -= entry.size
         entry.size = 0
+
+
+def _size(entry: Entry) -> int:
+    """What the entry's document takes in a request, with the comma after it."""
+    return len(entry.state.document or b"") + 1

@@ -16,6 +16,8 @@ from connector.core.pending import Pending
 from connector.core.states import GONE, NOTHING, Change, Key, State, combine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connector.core.entries import Entry
 
 P = Partition("shop.orders", 0)
@@ -32,11 +34,11 @@ def order(number: int, *skus: str) -> bytes:
 class Work:
     """Pending work of one partition, fed with one offset after the other."""
 
-    def __init__(self, *, removals: bool = True) -> None:
+    def __init__(self, *, removals: bool = True, batch_bytes: int = 8_000_000) -> None:
         self.offsets = Offsets()
         self.offsets.assign(P)
         self.offsets.advance(P, 0)
-        self.pending = Pending(self.offsets, removals=removals)
+        self.pending = Pending(self.offsets, removals=removals, batch_bytes=batch_bytes)
         self.next = 0
 
     def put(self, state: State, key: Key = KEY, *, created: bool = False, snapshot: bool = False) -> int:
@@ -304,3 +306,24 @@ def test_in_any_order_the_newest_state_is_the_last_to_be_sent(steps: list[tuple[
         while driver.flying:
             driver.finish(driver.flying[0], "delivered")
     assert driver.work.empty()
+
+
+WAYS: dict[str, Callable[[Pending, int], list[Entry]]] = {
+    "in line": lambda pending, most: pending.take(QUEUES, most),
+    "what failed least": lambda pending, most: pending.take_least_failed(QUEUES, most),
+    "a sample": lambda pending, most: pending.take_sample(QUEUES, most, most),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=30), st.integers(1, 10))
+def test_what_flies_together_is_bounded_by_bytes(way: str, sizes: list[int], most: int) -> None:
+    """Whichever way it is chosen: at most so many bytes, a larger document alone, and all of it in the end."""
+    work, seen = Work(batch_bytes=1000), 0
+    for number, size in enumerate(sizes):
+        work.put(State(document=bytes(size * 4)), Key(Entity.ORDERS, str(number)))
+    while taken := WAYS[way](work.pending, most):
+        sent = [len(entry.state.document or b"") for entry in taken]
+        assert len(sent) == 1 or sum(sent) + len(sent) <= 1000
+        seen += len(taken)
+    assert seen == len(sizes)
