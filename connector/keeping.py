@@ -203,7 +203,8 @@ def families_of(
         rows = FamilyRows(entity, readers, assembly, store, suppress=settings.suppress_unchanged)
         most = min(MOST_FAMILIES, settings.pending_max_keys // 2)
         removals = settings.removals == "each"
-        families = Families(entity, rows, assembly, store, pending, suspensions, second, removals=removals, most=most)
+        bounds = {"most": most, "most_bytes": settings.pending_max_bytes // 2}
+        families = Families(entity, rows, assembly, store, pending, suspensions, second, removals=removals, **bounds)
         found[entity] = pending.origins[entity] = families
     return found
 

@@ -26,6 +26,8 @@ _MOST_UNDER_WAY = 1000
 _MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
 _LONGEST_ERRORS = 4000
+_OVERHEAD = 2500
+"""About the bytes that a letter takes beside its record and its headers."""
 
 
 class Topic(Protocol):
@@ -50,8 +52,9 @@ class _Owed:
 
     @property
     def size(self) -> int:
-        record = self.letter.record
-        return len(record.key or b"") + len(record.value or b"")
+        """About the memory that it takes, in bytes."""
+        headers = sum(len(name) + len(value) for name, value in self.letter.headers)
+        return _OVERHEAD + self.letter.record.weight + headers
 
 
 class Letters:

@@ -298,7 +298,7 @@ class Service:
         for entity in self._settings.topics:
             entries = self._pending.entries(entity) + self._letters.count(entity) + self._doubts.count(entity)
             taken = self._pending.bytes(entity) + self._letters.weight(entity) + self._doubts.weight(entity)
-            allowance = self._doubts.allowance(entity)
+            allowance = min(self._doubts.allowance(entity), self._settings.pending_max_keys)
             most = self._settings.pending_max_keys + allowance
             room = self._settings.pending_max_bytes * most // self._settings.pending_max_keys
             few = 1 if allowance else 2  # a little room is used at once where what was mended is looked for

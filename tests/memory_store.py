@@ -125,6 +125,9 @@ class MemoryStore:
         found = [each for each in self.content.dirty.values() if each.entity is entity and each.ordinal > after]
         return sorted(found, key=lambda each: each.ordinal)[:limit]
 
+    def due(self, entity: Entity, after: int, limit: int) -> list[tuple[int, str]]:
+        return [(each.ordinal, each.parent) for each in self.touched(entity, after, limit)]
+
     def one_touched(self, entity: Entity, parent: str) -> Touched | None:
         return self.content.dirty.get((entity, parent))
 

@@ -227,6 +227,23 @@ def test_what_waits_on_disk_is_counted() -> None:
     assert metric("pending_records", entity="orders") == metric("backlog_drain_seconds") == 0
 
 
+def test_what_is_in_memory_is_bounded_by_bytes() -> None:
+    """Documents wait on disk once half of PENDING_MAX_BYTES is taken, and no topic pauses; all are sent in the end."""
+    world = FamilyWorld(3, Dialect.DEFAULT, Upsert.MERGE)
+    _orders(world, 1200)
+    world.world.faults.down = True
+    service = world.service(PENDING_MAX_BYTES="1MB")
+    fullest = 0
+    for _ in range(60):
+        world.world.run(service, 1)
+        fullest = max(fullest, service._pending.bytes(Entity.ORDERS))  # noqa: SLF001
+    assert 450_000 < fullest < 510_000
+    assert service.status["lanes"]["orders"]["waiting"] == 1200  # type: ignore[index]
+    assert not service._ownership.paused  # noqa: SLF001
+    world.world.faults.down = False
+    _end(world, service)
+
+
 def test_a_lost_disk_is_refused_where_the_topics_have_lost_rows() -> None:
     """Retention has deleted what was kept: only a compacted topic holds every key still."""
     world = FamilyWorld(1, Dialect.FULL, Upsert.REPLACE)

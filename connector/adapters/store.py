@@ -161,6 +161,10 @@ class Store:
             lambda *columns: self._touched(entity, *columns), tables.TOUCHED, (entity.value, after, limit)
         )
 
+    def due(self, entity: Entity, after: int, limit: int) -> list[tuple[int, str]]:
+        """As `touched`, but ordinal and parent alone: records may be large."""
+        return self._database.read(tables.named, tables.DUE, (entity.value, after, limit))
+
     def take(self, entity: Entity, parent: str) -> int | None:
         """What is known of the family now goes out. Returns the version to settle, None if it is not dirty."""
         state = self._state(entity, parent)

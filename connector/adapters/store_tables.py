@@ -85,6 +85,8 @@ SOIL_AGAIN = """UPDATE dirty SET version = ?, partition = ?, "offset" = ?, key =
     timestamp_ms = ?, snapshot = snapshot AND ?, committed_ms = coalesce(committed_ms, ?) WHERE ordinal = ?"""
 TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
     committed_ms FROM dirty INDEXED BY dirty_entities WHERE entity = ? AND ordinal > ? ORDER BY ordinal LIMIT ?"""
+DUE = """SELECT ordinal, parent FROM dirty INDEXED BY dirty_entities WHERE entity = ? AND ordinal > ?
+    ORDER BY ordinal LIMIT ?"""
 COUNTS = "SELECT entity, count(*) FROM dirty INDEXED BY dirty_entities GROUP BY entity"
 PROGRESS = "SELECT partition, topic, number, position FROM progress"
 ONE_TOUCHED = """SELECT ordinal, parent, version, partition, "offset", key, value, headers, timestamp_ms, snapshot,
@@ -144,6 +146,10 @@ def place(number: int, topic: str, partition: int, position: int | None) -> tupl
 
 def count(entity: str, families: int) -> tuple[Entity, int]:
     return Entity(entity), families
+
+
+def named(ordinal: int, parent: str) -> tuple[int, str]:
+    return ordinal, parent
 
 
 def pair(one: int, other: int) -> tuple[int, int]:

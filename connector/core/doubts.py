@@ -29,6 +29,12 @@ RECENT = 40
 MORE = 500
 """Records that may be read beyond a full memory, for each look that showed nothing mended."""
 
+_OVERHEAD = 700
+"""About the bytes that a record in doubt takes beside itself."""
+
+_OF_A_NAME = 120
+"""Of the name of a document of which something newer was taken in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -74,7 +80,9 @@ class Doubts:
         if proven:
             doubt.window.accept()
         if doubt.kept:
-            doubt.newer.add(document)
+            if document not in doubt.newer:
+                doubt.newer.add(document)
+                doubt.weight += _OF_A_NAME + len(document)
             if proven:
                 doubt.good += 1
                 doubt.recent.append(True)
@@ -192,4 +200,5 @@ class Doubts:
 
 
 def _weight(kept: Kept) -> int:
-    return 300 + len(kept.record.key or b"") + len(kept.record.value or b"")
+    errors = () if kept.reject is None else kept.reject.errors
+    return _OVERHEAD + kept.record.weight + sum(len(error.path) + len(error.problem) for error in errors)

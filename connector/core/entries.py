@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from connector.core.offsets import Ticket
     from connector.core.states import Key, State
 
-_OVERHEAD = 700
+_OVERHEAD = 1000
 """About the bytes that an entry takes beside its record and its document."""
+
+_OF_AN_ITEM = 300
+"""Of the key of an item that is to be deleted."""
 
 _SLACK = 1000
 
@@ -93,8 +96,8 @@ class Entry:
 
     def weight(self) -> int:
         """About the memory that the entry takes, in bytes."""
-        record = self.record
-        return _OVERHEAD + len(record.key or b"") + len(record.value or b"") + len(self.state.document or b"")
+        document, stale = self.state.document, self.state.stale
+        return _OVERHEAD + self.record.weight + len(document or b"") + _OF_AN_ITEM * len(stale)
 
 
 class Line:

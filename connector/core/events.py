@@ -28,6 +28,10 @@ class Partition(NamedTuple):
         return f"{self.topic}-{self.number}"
 
 
+_OF_A_RECORD = 400
+_OF_A_HEADER = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record as Kafka delivers it. `timestamp_ms` is Kafka's, None where it has none."""
@@ -39,6 +43,12 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_ms: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """About the memory that it takes, in bytes."""
+        headers = sum(_OF_A_HEADER + len(name) + len(value or b"") for name, value in self.headers)
+        return _OF_A_RECORD + len(self.key or b"") + len(self.value or b"") + headers
 
     @property
     def where(self) -> str:

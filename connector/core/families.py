@@ -19,6 +19,7 @@ from connector.core.entries import Lane
 from connector.core.events import Entity, Partition, Reject
 from connector.core.halts import SuspendReason
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
+from connector.core.remembered import Remembered
 from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
 from connector.core.stored import Family, There
 
@@ -44,6 +45,9 @@ LATEST = 5.0
 
 MOST_FAMILIES = 5_000
 """Documents of families in memory at a time; the others wait on disk."""
+
+MOST_BYTES = 128_000_000
+"""Memory that they may take. One that is assembled may be beyond it."""
 
 _MOST_HOT = 20_000
 _AT_ONCE = 500
@@ -91,6 +95,7 @@ class Families:
         *,
         removals: bool,
         most: int = MOST_FAMILIES,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.entity = entity
         self.rows = rows
@@ -101,6 +106,7 @@ class Families:
         self._second = second
         self._removals = removals
         self._most = most
+        self._most_bytes = most_bytes
         self._hot: dict[str, tuple[float, float]] = {}  # a touched family → when first, and when last
         self._due: list[tuple[float, str]] = []
         self._urgent: dict[str, None] = {}  # whose document waits, and must not go out
@@ -108,7 +114,7 @@ class Families:
         self._out: dict[str, _Out] = {}
         self._left: dict[str, set[Key]] = {}  # documents under way of a family whose newest version can't be sent
         self._parked: list[tuple[Told, Reject]] = []
-        self._refused: dict[str, None] = {}
+        self._refused: Remembered[str, str] = Remembered(_MOST_REFUSED, lambda parent, _: len(parent))
         self._window = Window()
         self._suspended = False
         self._more = self._found = True  # families on disk may wait for nothing here; some were found, or may have come
@@ -128,7 +134,7 @@ class Families:
 
     def take(self, event: ChangeEvent, partition: Partition, now: float, newer: Collection[str]) -> Taken:
         """Take a row's change in. For `newer` see `FamilyRows.take`."""
-        change = self.rows.take(event, partition, newer, self._refused.keys())
+        change = self.rows.take(event, partition, newer, self._refused)
         for parent in change.families:
             self._touch(parent, event, now)
             if self.entity is Entity.CUSTOMERS and self._is_under_way(parent) and not self._may_be_sent(parent):
@@ -170,7 +176,11 @@ class Families:
         if suspended:
             return []
         told = []
+        urgent = set(self._urgent)
         for parent in (due := deque(self._next(now))).copy():
+            if self._is_full() and parent not in urgent:
+                self._put_back(due)
+                break
             due.popleft()
             told += self._assemble(parent, now)
             if self._window.broken:
@@ -187,16 +197,23 @@ class Families:
         """Refusals are a setting's fault: those that are in doubt, and those that were `due`, come again."""
         self._suspensions.begin(lane, SuspendReason.UNMAPPABLE, now, self._window.cause())
         self._suspended = True
-        for parent in due:
-            self._cool(parent)
+        self._put_back(due)
         for told, _ in self._parked:
             self._out.pop(told.parent, None)
         self._parked.clear()
+
+    def _put_back(self, due: Iterable[str]) -> None:
+        """They are due, and must wait: on disk they are touched still."""
+        for parent in due:
+            self._cool(parent)
         self._look_for_more()
+
+    def _is_full(self) -> bool:
+        return self._pending.bytes(self.entity) >= self._most_bytes
 
     def _next(self, now: float) -> list[str]:
         """The families that are due: those that have been quiet, and those that were touched before there was room."""
-        room = min(self._most - self._pending.entries(self.entity), _AT_ONCE)
+        room = 0 if self._is_full() else min(self._most - self._pending.entries(self.entity), _AT_ONCE)
         chosen, self._urgent = self._urgent, {}
         while self._due and self._due[0][0] <= now and len(chosen) < room:
             _, parent = heappop(self._due)
@@ -216,10 +233,10 @@ class Families:
         """The next families on disk that are touched and wait for nothing here, until a look at all finds none."""
         latest, until = self._put_off
         put_off = now < until
-        found = self._store.touched(self.entity, max(self._after, latest) if put_off else self._after, room)
-        chosen = {each.parent: None for each in found if not (each.parent in self._hot or each.parent in self._out)}
+        found = self._store.due(self.entity, max(self._after, latest) if put_off else self._after, room)
+        chosen = {parent: None for _, parent in found if not (parent in self._hot or parent in self._out)}
         self._found = self._found or bool(chosen) or put_off
-        self._after = found[-1].ordinal if found else 0
+        self._after = found[-1][0] if found else 0
         if not found:
             self._more, self._found = self._found, False
         return chosen
@@ -268,7 +285,7 @@ class Families:
         match judged:
             case Send():
                 self._window.accept()
-                self._refused.pop(parent, None)
+                self._refused.pop(parent)
                 self._upsert(parent, out, touched, family, judged, now)
                 self._take_back(parent, out, touched, now)
                 return Told(record, merged_items=judged.merged_items, retracts=judged.retracts)
@@ -394,9 +411,7 @@ class Families:
         """Whether the refusal is kept in doubt, and its family touched; a dead letter else."""
         assert told.reject is not None
         self._window.refuse(cause(told.reject))
-        self._refused[told.parent] = None
-        if len(self._refused) > _MOST_REFUSED:
-            del self._refused[next(iter(self._refused))]
+        self._refused.put(told.parent, told.parent)
         if not self._window.doubtful:
             return False
         self._parked_since = self._parked_since if self._parked else now
@@ -461,7 +476,7 @@ class Families:
     def refused(self, entry: Entry) -> None:
         """The API refuses the entry: what changes nothing of its family must be sent all the same, if it can be."""
         for parent in entry.origins:
-            self._refused[parent] = None
+            self._refused.put(parent, parent)
 
     def settle(self, parent: str, version: int) -> None:
         """Nothing more is owed of this version of the family: it was sent, withheld, or is a dead letter, confirmed."""

@@ -13,6 +13,7 @@ from connector.core.consent import NO_CONSENT, UNKNOWN
 from connector.core.decoded import Undecodable
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Partition, Reason, Record, Reject, Skip
 from connector.core.mapping import FILTERED
+from connector.core.remembered import Remembered
 from connector.core.states import GONE, NOTHING, Change, Key, State
 from connector.core.verdicts import Delete, Refused, Unchanged, Unfed, Upsert, Withhold
 
@@ -89,7 +90,8 @@ class Intake:
         self._second = second
         self._families = families or {}
         self._absences = Absences()
-        self._refused: dict[tuple[Partition, bytes | None], None] = {}  # whose newest state is a dead letter
+        # Rows whose newest state is a dead letter: the partition, and their key.
+        self._refused: Remembered[tuple[Partition, bytes | None], Partition] = Remembered(_MOST_REFUSED, _weight)
         self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
         self._newer: Collection[str] = ()
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
@@ -153,17 +155,13 @@ class Intake:
         """
         if key is not None:
             self._absences.drop(key)
-        self._refused.pop((partition, record.key), None)
-        self._refused[partition, record.key] = None
-        if len(self._refused) > _MOST_REFUSED:
-            del self._refused[next(iter(self._refused))]
+        self._refused.put((partition, record.key), partition)
 
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""
         self._deleted.pop(partition, None)
         self._absences.forget(partition)
-        for place in [place for place in self._refused if place[0] == partition]:
-            del self._refused[place]
+        self._refused.forget(lambda place, _: place[0] == partition)
 
     def _take_event(self, event: ChangeEvent, partition: Partition, now: float, *, fresh: bool, again: bool) -> Taken:
         entity = self._entities[event.record.topic]
@@ -255,11 +253,15 @@ class Intake:
         if state.document is not None:
             self._absences.drop(key)
         if self._refused:
-            self._refused.pop((partition, event.record.key), None)
+            self._refused.pop((partition, event.record.key))
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         outcome = "pending" if self._pending.put(change, now) else "coalesced"
         return Taken(outcome, event.op.value, id=key.id, proven=proven)
+
+
+def _weight(place: tuple[Partition, bytes | None], _: Partition) -> int:
+    return len(place[1] or b"")
 
 
 def encode(document: object) -> bytes:

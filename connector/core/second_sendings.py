@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector.core.events import Entity
+from connector.core.remembered import MOST_BYTES, Remembered
 from connector.core.states import Change, Key, State
 
 if TYPE_CHECKING:
@@ -23,14 +24,15 @@ MOST = 100_000
 class SecondSendings:
     """`settle`: seconds after the acknowledgement of a DELETE within which it may still be in Replenit's queue.
 
-    `most` customers are remembered; beyond, those are forgotten whose DELETE is the longest ago.
+    `most` customers are remembered, and `most_bytes` of what is to be sent of them; beyond, those are forgotten whose
+    DELETE or upsert is the longest ago.
     """
 
-    def __init__(self, settle: float, most: int = MOST) -> None:
+    def __init__(self, settle: float, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._settle = settle
         self._most = most
         self._deleted: dict[Key, float] = {}  # when its DELETE is surely done, the earliest first
-        self._again: dict[Key, Change] = {}
+        self._again: Remembered[Key, Change] = Remembered(most, lambda _, change: _weight(change), most_bytes)
 
     def deleted(self, key: Key, now: float) -> None:
         """Replenit has acknowledged a DELETE."""
@@ -48,11 +50,11 @@ class SecondSendings:
             return
         partition = max(entry.tickets.values()).partition
         again = State(document=state.document, retracts=state.retracts)
-        self._again[entry.key] = Change(entry.key, again, entry.record, partition, repeated=True)
+        self._again.put(entry.key, Change(entry.key, again, entry.record, partition, repeated=True))
 
     def changed(self, key: Key) -> None:
         """Something newer is known of the key: what was sent last must not be sent again."""
-        self._again.pop(key, None)
+        self._again.pop(key)
 
     def due(self, now: float, *, at_once: bool = False) -> list[Change]:
         """The upserts whose time has come; `at_once`: all, since the process ends."""
@@ -62,16 +64,19 @@ class SecondSendings:
             if until > now and not at_once:
                 break
             del self._deleted[key]
-            if (change := self._again.pop(key, None)) is not None:
+            if (change := self._again.pop(key)) is not None:
                 due.append(change)
         return due
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """The partitions are another process's, which may know newer states."""
         gone = set(partitions)
-        for key in [key for key, change in self._again.items() if change.partition in gone]:
-            del self._again[key]
+        self._again.forget(lambda _, change: change.partition in gone)
 
     def _forget(self, key: Key) -> None:
         self._deleted.pop(key, None)
-        self._again.pop(key, None)
+        self._again.pop(key)
+
+
+def _weight(change: Change) -> int:
+    return change.record.weight + len(change.state.document or b"")

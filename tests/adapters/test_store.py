@@ -228,6 +228,7 @@ class StoreMachine(RuleBasedStateMachine):
         for entity in Entity:
             expected = [(parent, one) for (of, parent), one in self.model.dirty.items() if of == entity]
             found = list(self.walk(entity))
+            assert self.store.due(entity, 0, 99) == [(touched.ordinal, touched.parent) for touched in found]
             assert self.store.dirty(entity) == len(expected)
             assert [touched.ordinal for touched in found] == sorted({touched.ordinal for touched in found})
             assert [touched[1:] for touched in found] == [
