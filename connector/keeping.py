@@ -180,6 +180,10 @@ class Keeping:
                 self._store.advance(partition, position)
         self._store.commit()
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk, by what they are."""
+        return self._store.sizes()
+
     def forget(self, partitions: Iterable[Partition]) -> None:
         """The partitions are another process's, or are read anew."""
         for partition in partitions:

@@ -119,6 +119,13 @@ class Metrics:
         self.fewer_accepted = self._counter(
             "fewer_accepted_records", "Records that the API did not count in an answer of success.", "endpoint"
         )
+        self.store_bytes = self._gauge(
+            "store_bytes", "Disk taken in STATE_DIR: `used` and `free` of the file, and the `log` beside it.", "part"
+        )
+        self.unsettled = self._gauge(
+            "unsettled_messages", "Records read beyond the committed offset: a restart reads them again.", "topic"
+        )
+        self.threads = self._gauge("threads", "Threads of the process, those of libraries included.")
         self.lines_held_back = self._counter(
             "log_lines_held_back", "Log lines that were too many to write, or that could not be written.", "event"
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector import __version__
@@ -81,6 +83,7 @@ class Report:
         oldest = {entity: at for entity, at in self._oldest.items() if self._waiting(entity)}
         self._publish_metrics(now, oldest)
         self._publish_lag()
+        self._publish_sizes()
         return self._describe(now, oldest, stopping=stopping, full=full)
 
     def _waiting(self, entity: Entity) -> int:
@@ -126,12 +129,25 @@ class Report:
         for partition in self._lagging - owned:
             self._metrics.consumer_lag.remove(partition.topic, str(partition.number))
         self._lagging &= owned
+        unsettled = dict.fromkeys((topic for topics in self._settings.topics.values() for topic in topics), 0)
+        for partition in owned:
+            position, settled = self._offsets.position(partition), self._offsets.committable(partition)
+            if position is not None and settled is not None:
+                unsettled[partition.topic] += position - settled
+        for topic, records in unsettled.items():
+            self._metrics.unsettled.labels(topic).set(records)
         for partition in owned:
             high, settled = self._source.high_watermark(partition), self._offsets.committable(partition)
             if high is not None and settled is not None:
                 lag = self._metrics.consumer_lag.labels(partition.topic, str(partition.number))
                 lag.set(max(0, high - settled))
                 self._lagging.add(partition)
+
+    def _publish_sizes(self) -> None:
+        """What a process and its disk take, beside what Prometheus' client measures itself."""
+        for part, size in {} if self._keeping is None else self._keeping.sizes().items():
+            self._metrics.store_bytes.labels(part).set(size)
+        self._metrics.threads.set(_threads())
 
     def _drain_seconds(self) -> float:
         """How long the budget takes to send what waits."""
@@ -200,6 +216,14 @@ class Report:
                 "seconds_to_drain": round(drain) if math.isfinite(drain) else None,
             },
         }
+
+
+def _threads() -> int:
+    """Python knows its own alone; Linux knows librdkafka's too."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:
+        return threading.active_count()
 
 
 def _tries(probes: Probes, now: float) -> dict[str, int]:

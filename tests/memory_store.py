@@ -179,5 +179,8 @@ class MemoryStore:
                 firsts = {**touched.firsts, partition: min(touched.firsts[partition], position)}
                 self.content.dirty[key] = touched._replace(firsts=firsts)
 
+    def sizes(self) -> dict[str, int]:
+        return {}
+
     def commit(self) -> None:
         self._durable = self.content.copy()

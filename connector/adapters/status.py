@@ -40,7 +40,8 @@ class StatusServer:
     """Serves `/metrics`, `/livez`, `/readyz` and `/status`. Port 0 takes any free one; `port` tells which.
 
     Neither health path depends on Kafka, the API or a halt: a restart would not mend those. A request has
-    `request_timeout` seconds, however slowly it comes in, and few are served at once.
+    `request_timeout` seconds, however slowly it comes in, and few are served at once: one that has not come in makes
+    room for a newer one, so that slow clients don't keep a probe out.
     """
 
     def __init__(self, host: str, port: int, pages: Pages, request_timeout: float = _REQUEST_TIMEOUT) -> None:
@@ -81,31 +82,45 @@ class _Server(ThreadingTCPServer):
         self.pages = pages
         self._request_timeout = request_timeout
         self._served: dict[_Socket, float] = {}  # since when; the accepting thread adds, the serving ones remove
+        self.reading: dict[_Socket, None] = {}  # those of them whose request has not come in, the oldest first
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Handler)
 
     def verify_request(self, request: _Socket, client_address: object) -> bool:  # noqa: ARG002 (socketserver's signature)
-        """Turn away what comes while as many as may be are being served."""
-        return len(self._served) < _MOST_AT_ONCE
+        """Turn away what comes while as many as may be are being served, or cut the slowest client off for it."""
+        if len(self._served) < _MOST_AT_ONCE:
+            return True
+        slowest = next(iter(list(self.reading)), None)
+        if slowest is not None:
+            self.reading.pop(slowest, None)
+            _cut_off(slowest)
+        return slowest is not None and len(self._served) < 2 * _MOST_AT_ONCE  # its thread takes a moment to end
 
     def process_request(self, request: _Socket, client_address: object) -> None:
         self._served[request] = time.monotonic()
+        self.reading[request] = None
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: _Socket) -> None:
         self._served.pop(request, None)
+        self.reading.pop(request, None)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
         """Cut off what takes too long: a client that sends a byte now and then never runs into a socket's timeout."""
         for request, since in list(self._served.items()):
-            if isinstance(request, socket.socket) and time.monotonic() - since > self._request_timeout:
-                with contextlib.suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+            if time.monotonic() - since > self._request_timeout:
+                _cut_off(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no event."""
+
+
+def _cut_off(request: _Socket) -> None:
+    if isinstance(request, socket.socket):
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -114,6 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
+        self.server.reading.pop(self.request, None)
         try:
             status, kind, body = self._page()
         except Exception as error:  # noqa: BLE001 (whatever it is, the probes must still be answered; its text stays here)

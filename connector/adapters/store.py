@@ -241,6 +241,10 @@ class Store:
         self._moved.clear()
         self._database.commit()
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk: `used`, `free` for what comes, and the `log` of what was committed last."""
+        return self._database.sizes()
+
     def close(self) -> None:
         """Let the folder go; what was not committed is undone."""
         self._database.close()

@@ -168,22 +168,29 @@ def serve(
 ) -> None:
     """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
     with ExitStack() as stack:
-        metrics = Metrics()
-        _serve(settings, signals, metrics, build(settings, metrics, stack, clocks, around), clocks, stack)
+        _serve(settings, signals, clocks, around, stack)
 
 
-def _serve(  # noqa: PLR0913, PLR0917 (what it brings together)
-    settings: Settings, signals: Signals, metrics: Metrics, service: Service, clocks: Clocks, stack: ExitStack
+def _serve(
+    settings: Settings,
+    signals: Signals,
+    clocks: Clocks,
+    around: Callable[[Source], Source],
+    stack: ExitStack,
 ) -> None:
+    metrics = Metrics()
+    built: list[Service] = []  # none yet while a large store is checked: the process is alive, and not ready
     pages = Pages(
         metrics=metrics.exposition,
-        heartbeat_age=lambda: clocks.monotonic() - service.heartbeat,
-        ready=lambda: service.ready,
-        status=lambda: service.status,
+        heartbeat_age=lambda: clocks.monotonic() - built[0].heartbeat if built else 0.0,
+        ready=lambda: bool(built) and built[0].ready,
+        status=lambda: built[0].status if built else {"version": __version__, "ready": False},
     )
     status = StatusServer(settings.http_host, settings.http_port, pages)
     status.start()
     stack.callback(status.stop)
+    service = build(settings, metrics, stack, clocks, around)
+    built.append(service)
     entities = ", ".join(settings.topics)
     _LOG.info(
         "starting", f"replenit-connector {__version__} starts: {entities}.", version=__version__, port=status.port

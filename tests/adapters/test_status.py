@@ -39,9 +39,9 @@ class Service:
 class Running:
     """A server in operation, and the way to ask it."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, timeout: float = TIMEOUT) -> None:
         self.service = Service()
-        self.server = StatusServer(host, 0, self.service.pages(), TIMEOUT)
+        self.server = StatusServer(host, 0, self.service.pages(), timeout)
         self.server.start()
         self.host = host
 
@@ -146,6 +146,23 @@ def test_a_client_that_drips_is_cut_off(running: Running) -> None:
             except OSError:
                 closed = True
         assert closed
+
+
+def test_slow_clients_keep_no_probe_out() -> None:
+    """However many connections drip, each probe is answered at once, and the threads that serve them are few."""
+    flood = Running("127.0.0.1", timeout=30.0)
+    threads = threading.active_count()
+    clients = []
+    for _ in range(200):
+        client = flood.connect()
+        client.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        clients.append(client)
+        if len(clients) % 20 == 0:
+            assert flood.ask("/livez").status_code == 200
+        assert threading.active_count() - threads <= 32
+    for client in clients:
+        client.close()
+    flood.server.stop()
 
 
 def test_idle_clients_can_not_keep_probes_out_for_long(running: Running) -> None:
