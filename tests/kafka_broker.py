@@ -92,9 +92,9 @@ class Broker:
                 break
             admin.poll(0.02)
 
-    def produce(self, topic: str, *records: Raw) -> list[int]:
+    def produce(self, topic: str, *records: Raw, **settings: str | float) -> list[int]:
         """Write the records in their order and return their offsets, all of them confirmed by the broker."""
-        producer = Producer(self.client(acks="all", max_in_flight=1, linger_ms=1))
+        producer = Producer(self.client(acks="all", max_in_flight=1, linger_ms=1, **settings))
         offsets: dict[int, int | KafkaError] = {}
         for number, record in enumerate(records):
             _produce(producer, topic, record, partial(_note, offsets, number))

@@ -42,8 +42,11 @@ _DEFAULTS = {
     **QUIET,
     "partition.assignment.strategy": "cooperative-sticky",
     "session.timeout.ms": "10000",
+    # A queue of 16 MB, beyond which goes one answer of each broker. Its bytes are compressed: a table's rows, which are
+    # much alike, are ten times as long and more.
     "queued.max.messages.kbytes": "16384",
-    "max.partition.fetch.bytes": "4194304",
+    "fetch.max.bytes": "2097152",
+    "max.partition.fetch.bytes": "1048576",
 }
 _NOT_WITH_THE_CONSUMER_PROTOCOL = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")
 _LOCKED = {
