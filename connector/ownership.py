@@ -138,12 +138,12 @@ class Ownership:
         """Hand over: finish what is in flight, commit, and say whether anything of it may still be at the server."""
         self._drain(partitions)
         now = self._clock()
+        locked, beyond = self._pending.locked(now), self._pending.repeats()
         farewells = {}
         for partition in partitions:
             offset = self._offsets.committable(partition)
             if offset is not None and partition not in self._gate.unknown:
-                locked, beyond = self._pending.locked(partition, now), self._pending.repeats(partition)
-                mark = self._gate.farewell(partition, now, locked=locked, beyond=beyond)
+                mark = self._gate.farewell(partition, now, locked=partition in locked, beyond=partition in beyond)
                 farewells[partition] = Commit(offset, mark)
         self._source.commit(farewells, wait=True)
         self._forget(partitions)

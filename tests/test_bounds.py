@@ -13,6 +13,7 @@ from connector.core.absences import Absences
 from connector.core.doubts import Doubts
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, FieldError, Partition, Reason, Record, Reject
+from connector.core.json_wire import JsonWire
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
 from connector.core.remembered import Remembered
@@ -158,3 +159,22 @@ def test_second_sendings_are_bounded_by_bytes() -> None:
     assert sum(len(change.state.document or b"") for change in due) <= 64_000_000
     assert [change.key.id for change in due] == [str(number) for number in range(1000 - len(due), 1000)]
     assert len(due) > 60
+
+
+def test_schemas_that_come_with_records_are_bounded_by_bytes() -> None:
+    """Ten different ones of 300 kB each are read, and not kept."""
+    wire = JsonWire()
+    names = "".join(f'{{"type":"string","optional":true,"field":"column_{number}"}},' for number in range(5000))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            schema = f'{{"type":"struct","name":"t{number}","fields":[{names}{{"type":"int64","field":"id"}}]}}'
+            decoded = wire.decode(f'{{"schema":{schema},"payload":{{"id":{number}}}}}'.encode())
+            assert decoded.value == {"id": number}
+        del decoded, schema
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 1_000_000

@@ -27,6 +27,9 @@ TIMEOUT = 10.0
 PATIENCE = 300.0
 """Seconds for which a registry that does not know an id is asked again before the records are taken for unreadable."""
 
+MOST_SCHEMAS = 1000
+"""Schemas that are remembered; of more, the one that was learnt first is asked for again when it is needed."""
+
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _CONFLUENT = {IdKind.GUID: "schemas/guids/{}"}
@@ -60,8 +63,9 @@ class Registry:
     Raises ConfigurationError.
     """
 
-    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic, most: int = MOST_SCHEMAS) -> None:
         self._clock = clock
+        self._most = most
         self._paths = _APICURIO if "/apis/registry/" in access.url else _CONFLUENT
         self._other = "ids/contentIds/{}" if self._paths is _APICURIO else "schemas/ids/{}"
         self._client = HttpClient(
@@ -122,13 +126,20 @@ class Registry:
             with self._condition:
                 wanted = self._wanted[schema_id]
                 if isinstance(found, Schema) or found:
-                    self._known[schema_id] = found
-                    self._arrived = True
+                    self._remember(schema_id, found)
                     if isinstance(found, Schema):
                         del self._wanted[schema_id]
                         continue
                 wanted.next_at = self._clock() + wanted.pause
                 wanted.pause = min(2 * wanted.pause, _LONGEST_PAUSE)
+
+    def _remember(self, schema_id: SchemaId, found: Schema | str) -> None:
+        self._known[schema_id] = found
+        self._arrived = True
+        if len(self._known) > self._most:
+            forgotten = next(iter(self._known))
+            del self._known[forgotten]
+            self._wanted.pop(forgotten, None)
 
     def _next(self) -> SchemaId | None:
         """Wait until a schema is to be asked for; None once closed."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SCHEMA = b'{"schema":'
 _PAYLOAD = b',"payload":'
 _MOST_SCHEMAS = 256
-_LONGEST_SCHEMA = 500_000  # bytes: that of a table of a thousand columns; a longer one is parsed each time
+_LONGEST_SCHEMA = 250_000  # bytes: that of a table of 500 columns; a longer one is parsed each time
 _TAIL = 96  # as many of a schema's last bytes name its table
 
 

@@ -7,7 +7,7 @@ An entry *waits* (in a line, put off to a later time, or as a member of a group 
 from __future__ import annotations
 
 from heapq import nlargest, nsmallest
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Protocol
 
 from connector.core.entries import QUEUES, Entry, Line
@@ -151,10 +151,13 @@ class Pending:
         """Whether something of the queues waits, in line or not. It looks at all entries."""
         return any(entry.queue in queues for entry in self._waiting.values())
 
-    def repeats(self, partition: Partition) -> bool:
-        """Whether something may be at the server whose record was settled before."""
-        entries = (*self._flying.values(), *(entry for entry in self._waiting.values() if entry.exposed))
-        return any(partition in entry.tickets and not entry.tickets[partition].holds for entry in entries)
+    def repeats(self) -> set[Partition]:
+        """The partitions of which something may be at the server whose record was settled before.
+
+        It looks at all entries, as `locked` does.
+        """
+        entries = chain(self._flying.values(), (entry for entry in self._waiting.values() if entry.exposed))
+        return {partition for entry in entries for partition, ticket in entry.tickets.items() if not ticket.holds}
 
     def document(self, key: Key) -> bytes | None:
         """The newest unsettled document of the key: what a field that the event lacks is filled from."""
@@ -483,11 +486,10 @@ class Pending:
         """Whether a request in flight carries something of the partition."""
         return any(partition in entry.tickets for entry in self._flying.values())
 
-    def locked(self, partition: Partition, now: float) -> bool:
-        """Whether the server may be working on something of the partition whose request has no outcome or failed."""
-        return self.flying(partition) or any(
-            entry.locked_until > now and partition in entry.tickets for entry in self._waiting.values()
-        )
+    def locked(self, now: float) -> set[Partition]:
+        """The partitions of which the server may be working on something whose request has no outcome or failed."""
+        locked = (entry for entry in self._waiting.values() if entry.locked_until > now)
+        return {partition for entry in chain(self._flying.values(), locked) for partition in entry.tickets}
 
     def _discard(self, entry: Entry) -> None:
         self._leave(entry)

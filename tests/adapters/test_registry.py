@@ -144,3 +144,17 @@ def test_certificates_that_are_none_are_a_wrong_setting(tmp_path: Path) -> None:
     for path in (wrong, tmp_path / "missing"):
         with pytest.raises(ConfigurationError, match="SCHEMA_REGISTRY_CA_PATH"):
             Registry(Access("https://127.0.0.1:1", ca_path=str(path)))
+
+
+def test_only_so_many_schemas_are_remembered() -> None:
+    """Broken bytes can name any id: what is learnt of them takes bounded memory, and the newest is known still."""
+    with serving() as server:
+        server.answers = {f"/schemas/ids/{number}": (200, {"schema": json.dumps(KEY)}) for number in range(1, 6)}
+        client = Registry(Access(server.url), most=3)
+        for number in range(1, 6):
+            arrives(client, SchemaId(IdKind.ID, str(number)))
+        assert client.get(SchemaId(IdKind.ID, "5")) is not None
+        assert client.get(SchemaId(IdKind.ID, "3")) is not None
+        assert client.get(SchemaId(IdKind.ID, "1")) is None  # it is asked for anew
+        arrives(client, SchemaId(IdKind.ID, "1"))
+        client.close()

@@ -69,7 +69,7 @@ def test_it_is_asked_when_there_is_a_connection() -> None:
         api = Api(sandbox.url, DEFAULT_TENANT, 10, 1)
 
         def may_leave() -> bool:
-            pool = api._client._transport._pool  # type: ignore[attr-defined] # noqa: SLF001
+            pool = api._client._client._transport._pool  # type: ignore[attr-defined] # noqa: SLF001
             asked.append(len(pool.connections))
             return False
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import socket
+import sqlite3
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
+from connector_process import connector
 
+from connector.adapters.database import NAME
 from connector.commands.run import build
 from connector.metrics import Metrics
 from connector.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
 ENVIRONMENT = {
     "REPLENIT_TENANT_ID": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
@@ -52,3 +58,29 @@ def test_without_families_nothing_is_written(tmp_path: Path) -> None:
     with ExitStack() as stack:
         build(load(ENVIRONMENT | {"STATE_DIR": str(tmp_path / "none")}), Metrics(), stack)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_port_serves_while_a_large_store_is_checked(tmp_path: Path) -> None:
+    """A platform that asks whether the process is alive must not end it for that: it is alive, and not ready.
+
+    Another program has the file meanwhile, for which the connector waits a second before it gives up.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), "STATE_DIR": str(tmp_path), "MAPPING": MAPPING}
+    answers: list[httpx.Response] = []
+    for _ in range(5):  # a second may pass unseen on a busy machine
+        with (
+            closing(sqlite3.connect(tmp_path / NAME, isolation_level=None)) as other,
+            connector("127.0.0.1:1", "http://127.0.0.1:1", ENVIRONMENT | own) as process,
+        ):
+            other.execute("BEGIN EXCLUSIVE")
+            process.ports.append(port)
+            while process.process.poll() is None and len(answers) < 3:
+                answers[:] = filter(None, map(process.page, ("/livez", "/readyz", "/status")))
+            assert process.process.wait(30) == 69
+            assert "SQLITE_BUSY" in process.lines()
+        if len(answers) == 3:
+            break
+    assert [answer.status_code for answer in answers] == [200, 503, 200]
+    assert answers[2].json()["ready"] is False
