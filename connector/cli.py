@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from connector import __version__, logs
@@ -20,6 +21,15 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 78 for a wrong configuration, 69 where the platform does not serve."""
+    status = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:  # its disk is full, or nobody reads it: Python would make a status of its own of that
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _run(arguments: list[str] | None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["--version"]:
         print(__version__)

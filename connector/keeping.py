@@ -136,6 +136,8 @@ class Keeping:
             return True
         owned = {partition for partition in self._placed if partition.topic in families.rows.topics}
         lane = Lane(entity.value)
+        if not owned:  # none was assigned yet, or nothing is this process's to send
+            return False
         counts = {topic: self._kafka.partition_count(topic) for topic in families.rows.topics}
         if missing := sorted(topic for topic, count in counts.items() if not count):
             raise PlatformError(f"there is no topic {missing[0]}, whose rows belong to {entity}: create it")
@@ -143,8 +145,7 @@ class Keeping:
             self._whole.add(entity)
             self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)
             return True
-        if owned:  # else none was assigned yet, or nothing is this process's to send
-            self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
+        self._suspensions.begin(lane, SuspendReason.PARTITIONS_ELSEWHERE, now, "")
         return False
 
     def touched(self, entity: Entity) -> int:

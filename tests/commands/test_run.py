@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from connector_process import connector
+from connector_process import Connector, connector
 
 from connector.adapters.database import NAME
 from connector.commands.run import build
@@ -16,8 +20,6 @@ from connector.metrics import Metrics
 from connector.settings import load
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import httpx
 
 ENVIRONMENT = {
@@ -26,6 +28,7 @@ ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
     "TOPIC_PRODUCTS": "shop.products",
 }
+NOBODY = "http://127.0.0.1:1"
 MAPPING = "version: 1\nproducts:\n  keep: title\n  fields: { ProductId: id, ProductName: title }\n"
 
 
@@ -60,19 +63,44 @@ def test_without_families_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_a_log_on_a_full_disk_changes_neither_the_service_nor_its_exit_status() -> None:
+    """It serves its port, and a supervisor sees a stop in good order."""
+    port = _free_port()
+    own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), "PATH": os.environ["PATH"], "REPLENIT_BASE_URL": NOBODY}
+    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "connector", "run"],
+            env=ENVIRONMENT | own | kept,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    with process:
+        running = Connector(process, Path(os.devnull), [port])
+        running.wait_until(lambda: (page := running.page("/readyz")) is not None and page.is_success, "the loop turns")
+        assert running.stop() == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
 def test_the_port_serves_while_a_large_store_is_checked(tmp_path: Path) -> None:
     """A platform that asks whether the process is alive must not end it for that: it is alive, and not ready.
 
     Another program has the file meanwhile, for which the connector waits a second before it gives up.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), "STATE_DIR": str(tmp_path), "MAPPING": MAPPING}
     answers: list[httpx.Response] = []
     for _ in range(5):  # a second may pass unseen on a busy machine
         with (
             closing(sqlite3.connect(tmp_path / NAME, isolation_level=None)) as other,
-            connector("127.0.0.1:1", "http://127.0.0.1:1", ENVIRONMENT | own) as process,
+            connector("127.0.0.1:1", NOBODY, ENVIRONMENT | own) as process,
         ):
             other.execute("BEGIN EXCLUSIVE")
             process.ports.append(port)
