@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from test_letters import Topic
 
+from connector.core import debezium
 from connector.core.absences import Absences
 from connector.core.doubts import Doubts
 from connector.core.entries import QUEUES
-from connector.core.events import Entity, FieldError, Partition, Reason, Record, Reject
+from connector.core.events import ChangeEvent, Entity, FieldError, Partition, Reason, Record, Reject
+from connector.core.gate import Mark
 from connector.core.json_wire import JsonWire
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
@@ -20,6 +23,7 @@ from connector.core.remembered import Remembered
 from connector.core.second_sendings import SecondSendings
 from connector.core.states import Change, Key, State
 from connector.core.suspensions import Suspensions
+from connector.core.wire import Wire
 from connector.letters import Letters
 from connector.metrics import Metrics
 
@@ -178,3 +182,19 @@ def test_schemas_that_come_with_records_are_bounded_by_bytes() -> None:
     finally:
         tracemalloc.stop()
     assert taken < 1_000_000
+
+
+@pytest.mark.parametrize("length", [20, 100, 101, 100_000])
+def test_what_a_commit_says_fits_into_its_metadata(length: int) -> None:
+    """Kafka refuses more than 4,096 bytes, and nothing would be committed any more: a position beyond all is none."""
+    source = {"connector": "sqlserver", "commit_lsn": "0" * length, "change_lsn": "f" * length, "event_serial_no": 1}
+    row = {"order_id": "1"}
+    value = json.dumps({"op": "c", "before": None, "after": row, "source": source}).encode()
+    record = Record(P.topic, 0, 0, json.dumps(row).encode(), value)
+    wire = Wire(None)
+    event = debezium.parse(record, wire.key(record), wire.value(record))
+    assert isinstance(event, ChangeEvent)
+    mark = Mark(waiting_since=1_700_000_000.123456, newest=event.position, beyond=True)
+    assert len(mark.encode()) < 1000
+    assert Mark.decode(mark.encode()) == mark
+    assert (event.position is None) is (length > 100)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from connector.core.events import Entity, FieldError, Partition, Reason, Record, Reject
 from connector.core.offsets import Offsets
 from connector.letters import Letters
@@ -100,3 +102,20 @@ def test_the_headers_say_what_happened() -> None:
     )
     assert headers["replenit.format"] == b"1"
     assert headers["replenit.time"] == b"2023-11-14T22:13:20.000Z"
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 1000), (1_000_000, 16)])
+def test_only_so_much_is_given_to_the_producer(size: int, most: int) -> None:
+    """A thousand letters or 16 MB are under way; each confirmation lets the next one go, in their order."""
+    offsets, topic = Offsets(), Topic()
+    offsets.assign(P)
+    letters = Letters(topic, offsets, Metrics(), lambda: 1_700_000_000.0, lambda _: None)
+    for offset in range(most + 10):
+        record = Record(P.topic, 0, offset, None, bytes(size))
+        letters.write(record, [offsets.hold(P, offset)], Entity.ORDERS, Reject(Reason.INVALID, ()))
+    assert (len(topic.written), letters.unconfirmed) == (most, most + 10)
+    for number in range(most + 10):
+        assert topic.written[number][0].record.offset == number
+        topic.written[number][1](None)
+        letters.serve()
+    assert (len(topic.written), letters.unconfirmed) == (most + 10, 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from simulation import World
 
 from connector import __version__
 from connector.core.events import Entity, Reason
@@ -126,3 +128,19 @@ def test_the_table_is_written_between_its_markers(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="markers"):
         main([str(path)])
     assert path.read_text() == "nothing"
+
+
+def test_labels_are_closed_lists_or_places() -> None:
+    """What records hold names no series: a thousand odd ones, of which each says something else, add none."""
+    world, counts = World(1), []
+    service = world.service()
+    for _ in range(2):
+        for number in range(500):
+            odd = {"op": f"x{number}", "source": {"connector": f"c{number}"}, "after": {"order_id": str(number)}}
+            snapshot = {"op": "r", "source": {"snapshot": f"s{number}"}, "after": {f"column_{number}": number}}
+            for content in (odd, snapshot, {f"field_{number}": number}, number):
+                world.emit_raw("orders", number % 3, f'{{"k{number}":1}}'.encode(), json.dumps(content).encode())
+        world.run(service, 30)
+        exposed = families(service._metrics).values()  # noqa: SLF001
+        counts.append(sum(len(family.samples) for family in exposed))
+    assert counts[0] == counts[1] < 1000
