@@ -93,10 +93,22 @@ def _doubts(size: int, *, headers: bool) -> Callable[[], int]:
     def fill() -> int:
         for number in range(MANY):
             doubts.refuse(Entity.ORDERS, _record(number, size, headers=headers), P, _reject(number), 1.0)
-        taken_in = _record(MANY, size, headers=headers)
-        for number in range(MANY):
-            doubts.accept(Entity.ORDERS, taken_in, P, f"order-{number}", proven=True)
         return doubts.weight(Entity.ORDERS)
+
+    return fill
+
+
+def _taken_in_meanwhile(size: int, *, headers: bool) -> Callable[[], int]:
+    """Names of documents, while some records are in doubt: of these, what was kept is older."""
+    doubts = Doubts(_offsets(), Suspensions(), [Entity.ORDERS])
+    for number in range(50):
+        doubts.refuse(Entity.ORDERS, _record(number, 0, headers=False), P, _reject(number), 1.0)
+    record, before = _record(50, size, headers=headers), doubts.weight(Entity.ORDERS)
+
+    def fill() -> int:
+        for number in range(MANY):
+            doubts.accept(Entity.ORDERS, record, P, f"order-{number}", proven=False)
+        return doubts.weight(Entity.ORDERS) - before
 
     return fill
 
@@ -115,7 +127,7 @@ def _remembered(size: int, *, headers: bool) -> Callable[[], int]:
 
 
 @pytest.mark.parametrize("headers", [False, True])
-@pytest.mark.parametrize("what", [_pending, _letters, _doubts, _remembered])
+@pytest.mark.parametrize("what", [_pending, _letters, _doubts, _taken_in_meanwhile, _remembered])
 def test_what_is_counted_is_what_is_taken(what: Callable[..., Callable[[], int]], headers: bool) -> None:
     """PENDING_MAX_BYTES bounds memory only if small records weigh what they take, and headers and errors are in it."""
     fill = what(100, headers=headers)

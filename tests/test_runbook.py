@@ -20,6 +20,8 @@ from connector.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prometheus_client.metrics import MetricWrapperBase
+
 ROOT = Path(__file__).parents[1]
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text()
 SOURCES = [path.read_text() for path in sorted((ROOT / "connector").rglob("*.py"))]
@@ -66,13 +68,19 @@ def test_each_row_is_held_by_a_test(row: Row) -> None:
         assert test == TO_COME or name in _functions(ROOT / path), test
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
-def test_each_metric_is_there_with_its_labels(row: Row) -> None:
-    """A metric, a label or a reason that is renamed is renamed here, too."""
+@cache
+def _metrics() -> tuple[dict[str, MetricWrapperBase], set[str]]:
+    """Those that are declared, by name, and the names of all samples."""
     metrics = Metrics()
     declared = {described.name: each for each in metrics._declared for described in each.describe()}  # noqa: SLF001
     families = text_string_to_metric_families(metrics.exposition().decode())
-    exposed = {sample.name for family in families for sample in family.samples}
+    return declared, {sample.name for family in families for sample in family.samples}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
+def test_each_metric_is_there_with_its_labels(row: Row) -> None:
+    """A metric, a label or a reason that is renamed is renamed here, too."""
+    declared, exposed = _metrics()
     for named in row.named["Metric"]:
         name, _, labels = named.rstrip("}").partition("{")
         if name.startswith("process_"):
