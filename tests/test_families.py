@@ -192,7 +192,14 @@ def test_a_shop_arrives_over_a_store_on_disk(dialect: Dialect, tmp_path: Path) -
         store.close()
     store = open_store(tmp_path, "a mapping").store
     world.use(store)
-    _end(world, world.service())
+    service = world.service()
+    _end(world, service)
+    registry = service._metrics.registry  # noqa: SLF001
+    told = {
+        part: registry.get_sample_value("connector_store_bytes", {"part": part}) for part in ("used", "free", "log")
+    }
+    assert all(size is not None for size in told.values())
+    assert told["used"] == store.sizes()["used"] > 10_000
     store.close()
 
 

@@ -144,3 +144,20 @@ def test_labels_are_closed_lists_or_places() -> None:
         exposed = families(service._metrics).values()  # noqa: SLF001
         counts.append(sum(len(family.samples) for family in exposed))
     assert counts[0] == counts[1] < 1000
+
+
+def test_what_a_restart_reads_again_is_told() -> None:
+    """While nothing can be sent, all that was read since the committed offset; once all is settled, nothing."""
+    world = World(1)
+    service = world.service()
+    told = "connector_unsettled_messages"
+    world.faults.down = True
+    for number in range(30):
+        world.write("orders", f"o{number % 10}")
+    world.run(service, 20)
+    assert samples(service._metrics, told)["shop.orders",] == 30  # noqa: SLF001
+    assert samples(service._metrics, "connector_threads")[()] >= 1  # noqa: SLF001
+    world.faults.down = False
+    assert world.run(service, 300, world.settled)
+    world.run(service, 3)
+    assert set(samples(service._metrics, told).values()) == {0.0}  # noqa: SLF001
