@@ -75,6 +75,9 @@ _CONSUMER_ONLY = (
     "session.",
 )
 
+_OF_PRODUCERS = "message.max.bytes"
+"""A consumer writes none, and is refused where it would fetch less than that at once."""
+
 COUNT_INTERVAL = 300.0
 """Seconds for which it is taken for true how many partitions there are, if nothing is assigned."""
 
@@ -127,7 +130,8 @@ def consumer_properties(properties: Mapping[str, str], group_id: str) -> dict[st
     if properties.get("group.protocol") == "consumer":
         for name in _NOT_WITH_THE_CONSUMER_PROTOCOL:
             defaults.pop(name, None)
-    return {**defaults, **properties, **_LOCKED, "group.id": group_id}
+    own = {name: value for name, value in properties.items() if name != _OF_PRODUCERS}
+    return {**defaults, **own, **_LOCKED, "group.id": group_id}
 
 
 def session_timeout(properties: Mapping[str, str]) -> float:
