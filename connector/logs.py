@@ -41,6 +41,7 @@ EVENTS = {
     "gate_waiting": "The predecessor did not end cleanly: keys that it may have in flight wait.",
     "gate_opened": "A lane has read up to the high watermark and may send.",
     "rewound": "A partition is read again from an earlier offset: truncated, or another topic of that name.",
+    "replay_refused": "A replay can not be sent safely, and went back among the dead letters.",
     "retention_gap": "Records were deleted from a topic before they were read.",
     "store_begun_anew": "What was kept on disk is made anew from the topics.",
     "store_refilled": "A partition is read again, since the store on disk does not hold its rows.",

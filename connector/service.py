@@ -28,7 +28,9 @@ from connector.core.mapping import Mapping
 from connector.core.offsets import Offsets
 from connector.core.outcomes import Delivered, HaltReason
 from connector.core.pending import Pending
+from connector.core.replays import Memory
 from connector.core.requests import Answer
+from connector.core.row_names import RowNames
 from connector.core.scheduler import Lingers
 from connector.core.second_sendings import SecondSendings
 from connector.core.suspensions import Suspensions
@@ -36,6 +38,7 @@ from connector.core.wire import Wire
 from connector.keeping import Keeping, families_of
 from connector.letters import Letters
 from connector.ownership import Ownership
+from connector.replaying import NotYet, Parts, Replaying
 from connector.report import Report
 from connector.sharing import Sharing
 from connector.taking import Taking
@@ -167,6 +170,7 @@ class Service:
         )
         self._letters = Letters(topic, self._offsets, metrics, clocks.wall, self._letters_refused)
         entities = {topic: entity for entity, topics in settings.topics.items() for topic in topics}
+        memory = Memory(RowNames(settings.primary_keys))
         self._intake = Intake(
             Wire(schemas),
             self._mappings,
@@ -177,6 +181,7 @@ class Service:
             suppress=settings.suppress_unchanged,
             second=self._second,
             families={} if self._keeping is None else self._keeping.families,
+            memory=memory,
         )
         self._taking = Taking(
             self._intake,
@@ -186,6 +191,21 @@ class Service:
             metrics=metrics,
             entities=entities,
             halts=self._truncated if settings.truncates == "halt" else None,
+        )
+        self._replaying = Replaying(
+            settings.replay_topic,
+            Parts(
+                self._intake,
+                self._taking,
+                self._letters,
+                self._ownership,
+                self._offsets,
+                self._gate,
+                self._pending,
+                memory,
+                topics=settings.topics,
+                kept=settings.families,
+            ),
         )
         self._report = Report(
             settings,
@@ -270,7 +290,7 @@ class Service:
         wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
         touched = set()
         outcomes: Counter[tuple[str, str, str]] = Counter()
-        if self._schemas is not None and self._schemas.arrived():
+        if (self._schemas is not None and self._schemas.arrived()) | self._replaying.turn(now):
             self._ownership.read_on()
         items = self._source.poll(READ_AT_ONCE, wait)
         if not self._lease.renew():
@@ -280,8 +300,11 @@ class Service:
             touched.add(partition)
             if isinstance(item, Record):
                 try:
-                    taken = self._taking.take(item, partition, now)
-                except SchemaMissing:
+                    if item.topic == self._replaying.topic:
+                        taken = self._replaying.take(item, partition, now, self._full)
+                    else:
+                        taken = self._taking.take(item, partition, now)
+                except (SchemaMissing, NotYet):
                     self._ownership.hold_back(partition, item.offset)
                     continue
                 outcomes[item.topic, taken.op, taken.outcome] += 1
@@ -394,7 +417,7 @@ class Service:
         if entry.origins and self._keeping is not None:
             self._keeping.families[entity].refused(entry)
             confirmed = partial(self._keeping.families[entity].settled, entry)
-        self._letters.write(record, entry.tickets.values(), entity, reject, endpoint, status, attempts, confirmed)
+        self._letters.write(record, entry.places, entity, reject, endpoint, status, attempts, confirmed)
 
     # Halts
 
@@ -462,6 +485,7 @@ class Service:
     def _forget(self, partitions: Sequence[Partition]) -> None:
         """The partitions are another process's, or are read anew."""
         self._taking.forget(partitions)
+        self._replaying.forget(partitions)
         self._second.forget(partitions)
         if self._keeping is not None:
             self._keeping.forget(partitions)

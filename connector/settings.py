@@ -401,6 +401,20 @@ class Settings(BaseModel):
         kept = {entity: [topic for table in each for topic in table.topics] for entity, each in self.families.items()}
         return {entity: tuple(kept.get(entity, topics)) for entity, topics in every.items() if topics}
 
+    @functools.cached_property
+    def primary_keys(self) -> dict[str, tuple[str, ...] | None]:
+        """The columns of the primary key of each source topic's table, where the mapping names them."""
+        kept = {topic: table.primary_key for each in self.families.values() for table in each for topic in table.topics}
+        own = {
+            topic: self.mapping[entity].table.primary_key for entity, topics in self.topics.items() for topic in topics
+        }
+        return own | kept
+
+    @property
+    def replay_topic(self) -> str:
+        """Where `dead-letters replay` and `reconcile` write what the service is to send once more."""
+        return f"{self.dead_letter_topic}.replay"
+
     def options(self, entity: Entity) -> Options:
         """How the mapping of an entity judges."""
         empty = {Entity.ORDERS: self.empty_orders, Entity.PRODUCTS: self.empty_products}

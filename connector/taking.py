@@ -67,6 +67,15 @@ class Taking:
         self._count(entity, taken)
         return taken
 
+    def replay(self, record: Record, partition: Partition, place: tuple[Partition, int], now: float) -> Taken:
+        """Take a record in once more, as `Intake.replay`; what is refused again is a dead letter again."""
+        entity = self._entities[record.topic]
+        taken = self._intake.replay(record, partition, place, now)
+        if taken.reject is not None:
+            self._bury(entity, record, partition, taken.reject, self._offsets.hold(*place))
+        self._count(entity, taken)
+        return taken
+
     def turn(self, now: float, full: Collection[Entity]) -> None:
         """Decide on what was kept in doubt, as far as it can be decided by now. `full`: of these nothing is read."""
         for entity, kept in self._doubts.condemned():

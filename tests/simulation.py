@@ -103,6 +103,7 @@ class World:
         self.stalled: dict[Partition, float] = {}  # partitions of which nothing comes until then
         self.store: Store | None = None
         self.schemas: Registry | None = None
+        self.sources: list[SimulatedSource] = []
         self.judge_commit: Callable[[Partition, Commit], None] = lambda _, __: None
         self.server = Server(self)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -196,9 +197,10 @@ class World:
 
     def service(self, **changes: str) -> Service:
         """A new process of the connector."""
+        self.sources.append(SimulatedSource(self))
         service = Service(
             settings(**changes),
-            SimulatedSource(self),
+            self.sources[-1],
             SimulatedSender(self),
             SimulatedTopic(self),
             self.schemas,

@@ -153,10 +153,14 @@ def wrong_properties() -> Iterator[None]:
 
 
 class KafkaSource:
-    """The records of the subscribed topics, by the partitions that the group's protocol gives to this process."""
+    """The records of the subscribed topics, by the partitions that the group's protocol gives to this process.
 
-    def __init__(self, properties: Mapping[str, str], group_id: str, topics: Sequence[str]) -> None:
-        self._topics = list(topics)
+    `optional`: a topic that is read once it exists, and need not.
+    """
+
+    def __init__(self, properties: Mapping[str, str], group_id: str, topics: Sequence[str], optional: str = "") -> None:
+        self._topics = [*topics, optional] if optional else list(topics)
+        self._optional = optional
         self._failure: BaseException | None = None
         self._partition_counts: dict[str, int] = {}
         self._count_at = 0.0
@@ -314,7 +318,8 @@ class KafkaSource:
             return End(Partition(topic, number), offset)
         if error.fatal():
             raise PlatformError(f"Kafka: {error.str()}. The process must start anew.")
-        self._warn(f"{error.name()} {message.topic()}", error.str())
+        if message.topic() != self._optional:
+            self._warn(f"{error.name()} {message.topic()}", error.str())
         return None
 
     def _error(self, error: KafkaError) -> None:

@@ -98,7 +98,7 @@ def build(
     stack.callback(sender.close)
     return Service(
         settings,
-        around(KafkaSource(settings.kafka, settings.kafka_group_id, topics)),
+        around(KafkaSource(settings.kafka, settings.kafka_group_id, topics, settings.replay_topic)),
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
         _registry(settings, stack),

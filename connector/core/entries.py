@@ -63,7 +63,7 @@ class Entry:
     state while it refused most. `exposed`: a state of it may be at the server although no answer said so. `group`: the
     group of suspects that it goes with, 0 for none. `origins`: the
     families that it was made of, with their versions; `author`: the one whose document it is.
-    `line` and `place`: where it stands, if anywhere.
+    `replay`: what keeps the place of the replay that asked for it. `line` and `place`: where it stands, if anywhere.
     """
 
     key: Key
@@ -76,6 +76,7 @@ class Entry:
     tickets: dict[Partition, Ticket] = field(default_factory=dict)
     origins: dict[str, int] = field(default_factory=dict)
     author: str = ""
+    replay: Ticket | None = None
     not_before: float = 0.0
     locked_until: float = 0.0
     failures: int = 0
@@ -93,6 +94,11 @@ class Entry:
     def queue(self) -> Queue:
         upsert = self.state.document is not None and not self.state.delete
         return _QUEUE_OF[self.key.entity, upsert, self.snapshot]
+
+    @property
+    def places(self) -> tuple[Ticket, ...]:
+        """All that waits for the entry to be settled."""
+        return (*self.tickets.values(), *([self.replay] if self.replay is not None else ()))
 
     def weight(self) -> int:
         """About the memory that the entry takes, in bytes."""

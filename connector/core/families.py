@@ -132,9 +132,11 @@ class Families:
         """Whatever is touched by now waits until then; where families share ids, all do."""
         self._put_off = (_ALL if self._assembly.shares_ids else self._store.clock, max(until, self._put_off[1]))
 
-    def take(self, event: ChangeEvent, partition: Partition, now: float, newer: Collection[str]) -> Taken:
-        """Take a row's change in. For `newer` see `FamilyRows.take`."""
-        change = self.rows.take(event, partition, newer, self._refused)
+    def take(
+        self, event: ChangeEvent, partition: Partition, now: float, newer: Collection[str], *, again: bool = False
+    ) -> Taken:
+        """Take a row's change in. For `newer` and `again` see `FamilyRows.take`."""
+        change = self.rows.take(event, partition, newer, self._refused, again=again)
         for parent in change.families:
             self._touch(parent, event, now)
             if self.entity is Entity.CUSTOMERS and self._is_under_way(parent) and not self._may_be_sent(parent):

@@ -123,10 +123,13 @@ class FamilyRows:
         partition: Partition,
         newer: Collection[str],
         refused: Collection[str],
+        *,
+        again: bool = False,
     ) -> Change:
         """Keep what an event says of a row. `newer`: rows of which newer events were read.
 
-        `refused`: families that are sent again although nothing has changed.
+        `refused`: families that are sent again although nothing has changed. `again`: all are, since the event was read
+        before; none newer of its row was.
         """
         reader, op = self._readers[event.record.topic], event.op.value
         if event.tombstone and not reader.is_named(event):
@@ -145,7 +148,10 @@ class FamilyRows:
                     return Change(Taken("superseded", op))
         except BadValue as bad:
             return Change(Taken("dead_letter", op, bad_name(bad)))
-        families, settled = self._settle_in(reader, event, partition, read, old, refused)
+        if again:
+            families, settled = self._change(reader, event, partition, read, old, None), False
+        else:
+            families, settled = self._settle_in(reader, event, partition, read, old, refused)
         if families is None:
             return Change(Taken("unchanged", op, id=row))
         if read.reject is not None:
@@ -203,9 +209,12 @@ class FamilyRows:
         partition: Partition,
         read: Read,
         old: StoredRow | None,
-        refused: Collection[str],
+        refused: Collection[str] | None,
     ) -> set[str] | None:
-        """Change what is kept; the families whose row it is and was, None if nothing has changed."""
+        """Change what is kept; the families whose row it is and was, None if nothing has changed.
+
+        `refused`: see `take`; None: all families.
+        """
         number = reader.member.number
         position = None if event.position is None else (partition.number, *event.position)
         was_kept = old is not None and bool(old.body) and old.parent != _NOBODYS
@@ -223,7 +232,8 @@ class FamilyRows:
             if reader is self._root and not was_kept and self._store.family(self._entity, read.key) is None:
                 families.discard(read.key)
             return families or None
-        if self._suppress and old is not None and _same(old, read) and families.isdisjoint(refused):
+        known = self._suppress and refused is not None and families.isdisjoint(refused)
+        if known and old is not None and _same(old, read):
             if event.silent_cascades:  # which of them comes after it is told by its position
                 self._store.put(number, read.key, old._replace(position=position))
             return None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from connector.core.gate import Gate
     from connector.core.mapping import Mapping
     from connector.core.pending import Pending
+    from connector.core.replays import Memory
     from connector.core.second_sendings import SecondSendings
     from connector.core.wire import Wire
 
@@ -65,6 +66,7 @@ class Intake:
     `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has; records without a
     key have an order in a single one only. `suppress`: an update that changes nothing of what is sent is settled
     unseen. `second` hears which keys have changed. `families`: of the entities that are made of several tables.
+    `memory` notes which rows' events were taken in.
     """
 
     def __init__(  # noqa: PLR0913 (what it takes in by)
@@ -79,6 +81,7 @@ class Intake:
         suppress: bool,
         second: SecondSendings,
         families: Table[Entity, Families] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._wire = wire
         self._mappings = mappings
@@ -89,11 +92,13 @@ class Intake:
         self._suppress = suppress
         self._second = second
         self._families = families or {}
+        self._memory = memory
         self._absences = Absences()
         # Rows whose newest state is a dead letter: the partition, and their key.
         self._refused: Remembered[tuple[Partition, bytes | None], Partition] = Remembered(_MOST_REFUSED, _weight)
         self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
         self._newer: Collection[str] = ()
+        self._replay: tuple[Partition, int] | None = None
         self._deleted: dict[Partition, bytes | None] = {}  # the key of a partition's last record, if that was a delete
 
     def take_again(self, record: Record, partition: Partition, now: float, newer: Collection[str]) -> Taken:
@@ -104,6 +109,30 @@ class Intake:
         finally:
             self._newer = ()
 
+    def replay(self, record: Record, partition: Partition, place: tuple[Partition, int], now: float) -> Taken:
+        """Take a record in that was read before and is its row's newest, as a replay at this place says.
+
+        It changes nothing but what is sent. Raises SchemaMissing.
+        """
+        event = self._understand(record, partition, again=True)
+        if isinstance(event, Taken):
+            return event
+        entity = self._entities[record.topic]
+        families = self._families.get(entity)
+        if families is not None:
+            return families.take(event, partition, now, (), again=True)
+        if event.tombstone and self._mappings[entity].names_rows_otherwise(event):
+            return Taken("tombstone", event.op.value)
+        self._replay = place
+        try:
+            return self._take_event(event, partition, now, fresh=False, again=True)
+        finally:
+            self._replay = None
+
+    def name(self, record: Record) -> str | None:
+        """What names the record's row; None if nothing does. Raises SchemaMissing."""
+        return None if self._memory is None else self._memory.names.read(record, self._wire)
+
     def take(self, record: Record, partition: Partition, now: float, *, again: bool = False) -> Taken:
         """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since.
 
@@ -112,6 +141,8 @@ class Intake:
         event = self._understand(record, partition, again=again)
         if isinstance(event, Taken):
             return event
+        if self._memory is not None and not again:
+            self._memory.note(event, partition)
         fresh = not again and self._gate.see(partition, event.position, now)
         entity = self._entities[record.topic]
         families = self._families.get(entity)
@@ -166,7 +197,7 @@ class Intake:
     def _take_event(self, event: ChangeEvent, partition: Partition, now: float, *, fresh: bool, again: bool) -> Taken:
         entity = self._entities[event.record.topic]
         mapping = self._mappings[entity]
-        verdict = mapping.map(event, suppress=self._suppress)
+        verdict = mapping.map(event, suppress=self._suppress and self._replay is None)
         if isinstance(verdict, Unchanged):
             sent = (partition, event.record.key) not in self._refused
             if sent and self._gate.passed(partition) and self._pending.idle(Key(entity, verdict.id)):
@@ -256,6 +287,8 @@ class Intake:
             self._refused.pop((partition, event.record.key))
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
+        if self._replay is not None:
+            change = change._replace(replay=self._replay, committed_ms=None, snapshot=True)
         outcome = "pending" if self._pending.put(change, now) else "coalesced"
         return Taken(outcome, event.op.value, id=key.id, proven=proven)
 

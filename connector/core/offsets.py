@@ -51,7 +51,9 @@ class _Tenure:
     def committable(self) -> int | None:
         while self.heap and self.heap[0] not in self.live:
             heappop(self.heap)
-        return self.heap[0] if self.heap else self.position
+        if not self.heap or self.position is None:
+            return self.position
+        return min(self.heap[0], self.position)  # reading may have gone back below what is unfinished
 
 
 class Offsets:
@@ -109,6 +111,11 @@ class Offsets:
         else:
             heappush(tenure.heap, offset)
         return Ticket(partition, tenure.epoch, offset)
+
+    def held(self, partition: Partition, offset: int) -> bool:
+        """Whether the offset has a live ticket."""
+        tenure = self._tenures.get(partition)
+        return tenure is not None and offset in tenure.live
 
     def token(self, partition: Partition) -> Ticket:
         """A ticket that shares the fate of the partition's tenure, and holds nothing back."""

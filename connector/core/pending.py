@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from connector.core.entries import Queue
-    from connector.core.offsets import Offsets
+    from connector.core.offsets import Offsets, Ticket
     from connector.core.states import Change, ItemKey, Key
 
 
@@ -51,6 +51,7 @@ class Pending:
         self._put_off = Line()
         self._bytes = dict.fromkeys(Entity, 0)
         self._entries = dict.fromkeys(Entity, 0)
+        self._lost_replays: list[Ticket] = []
 
     # What comes in
 
@@ -103,11 +104,21 @@ class Pending:
 
     def _cover(self, entry: Entry, change: Change) -> None:
         partition = change.partition
-        if change.repeated:
+        if change.replay is not None:
+            entry.tickets.setdefault(partition, self._offsets.token(partition))
+            self._hold_replay(entry, self._offsets.hold(*change.replay))
+        elif change.repeated:
             for each in (partition, *change.others):
                 entry.tickets[each] = self._offsets.token(each)
         elif partition not in entry.tickets or not entry.tickets[partition].holds:
             entry.tickets[partition] = self._offsets.hold(partition, change.record.offset)
+
+    def _hold_replay(self, entry: Entry, ticket: Ticket) -> None:
+        """Let the entry keep a replay's place; one is enough, if it is of the present tenure."""
+        if entry.replay is not None and self._offsets.valid(entry.replay):
+            self._offsets.release(ticket)
+        else:
+            entry.replay = ticket
 
     # What is known
 
@@ -158,6 +169,10 @@ class Pending:
         """
         entries = chain(self._flying.values(), (entry for entry in self._waiting.values() if entry.exposed))
         return {partition for entry in entries for partition, ticket in entry.tickets.items() if not ticket.holds}
+
+    def replaying(self) -> bool:
+        """Whether something waits or flies for the sake of a replay. It looks at all entries."""
+        return any(entry.replay for place in (self._waiting, self._flying) for entry in place.values())
 
     def document(self, key: Key) -> bytes | None:
         """The newest unsettled document of the key: what a field that the event lacks is filled from."""
@@ -366,7 +381,7 @@ class Pending:
         """Release the tickets of an entry that is settled."""
         if entry.origins:
             self.origins[entry.key.entity].settled(entry)
-        for ticket in entry.tickets.values():
+        for ticket in entry.places:
             self._offsets.release(ticket)
 
     def _settle(self, entry: Entry) -> None:
@@ -411,6 +426,8 @@ class Pending:
             waiting.tickets[partition] = ticket if newer is None else min(ticket, newer)
             if newer is not None:
                 self._offsets.release(max(ticket, newer))
+        if older.replay is not None:
+            self._hold_replay(waiting, older.replay)
         if waiting.state.nothing:
             self._discard(waiting)
         else:
@@ -468,9 +485,17 @@ class Pending:
         for entry in [*self._flying.values(), *self._waiting.values()]:
             for partition in gone & entry.tickets.keys():
                 del entry.tickets[partition]
+            if not entry.tickets and entry.replay is not None:
+                self._lost_replays.append(entry.replay)
+                entry.replay = None
             if not entry.tickets and self._waiting.get(entry.key) is entry:
                 entry.origins.clear()  # they are not settled
                 self._discard(entry)
+
+    def lost_replays(self) -> list[Ticket]:
+        """The places of replays whose rows became another process's, once each: they are the caller's to release."""
+        lost, self._lost_replays = self._lost_replays, []
+        return lost
 
     def drop_waiting(self, entity: Entity) -> None:
         """Drop what waits of an entity that is kept as families: it will be made anew."""

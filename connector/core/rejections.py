@@ -7,7 +7,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from connector.core import documents
-from connector.core.events import Reason
+from connector.core.events import FieldError, Reason
 
 if TYPE_CHECKING:
     from connector.core.events import Reject
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LENGTH = 500
 FEWEST = 20
 MOST = 50
+_BY_THE_API = (Reason.REJECTED, Reason.TOO_LARGE, Reason.SERVER_ERROR)
+"""Reasons whose errors may be in the API's words."""
+
 LONGEST_DOUBT = 900.0
 """Seconds after which refusals that nothing followed are taken for a setting's fault."""
 
@@ -95,11 +98,21 @@ def cause(reject: Reject) -> str:
     """
     if not reject.errors:
         return reject.reason
-    path, problem = reject.errors[0]
-    if reject.reason is Reason.REJECTED:
-        path = ".".join(part if _INDEX.sub("", part) in _FIELDS else "…" for part in path.split(".")) if path else ""
-    rule = _told(problem) if reject.reason is Reason.REJECTED else problem
-    return " ".join(part for part in (f"{reject.reason}:", _INDEX.sub("[]", path), rule.rstrip(".") + ".") if part)
+    path, rule = showable(reject.reason, reject.errors[0])
+    return " ".join(part for part in (f"{reject.reason}:", any_index(path), rule.rstrip(".") + ".") if part)
+
+
+def showable(reason: str, error: FieldError) -> FieldError:
+    """What anybody may read of an error: of the API's words, the known ones."""
+    if reason not in _BY_THE_API:
+        return error
+    parts = [part if _INDEX.sub("", part) in _FIELDS else "…" for part in error.path.split(".")]
+    return FieldError(".".join(parts) if error.path else "", _told(error.problem))
+
+
+def any_index(path: str) -> str:
+    """The path, alike for all elements of a list."""
+    return _INDEX.sub("[]", path)
 
 
 def _told(words: str) -> str:

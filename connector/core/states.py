@@ -72,7 +72,8 @@ class Change(NamedTuple):
 
     `created`: the row is new, and nothing of it can have been sent before, by this process or another. `repeated`: the
     record holds no offset back: the state was sent before, or it is kept on disk. `others`: partitions whose loss ends
-    the work too. `origin`: the family that it was made of, and its version.
+    the work too. `origin`: the family that it was made of, and its version. `replay`: the state was read before, and is
+    sent once more since a record at this place of the topic of replays says so.
     """
 
     key: Key
@@ -85,3 +86,4 @@ class Change(NamedTuple):
     repeated: bool = False
     others: tuple[Partition, ...] = ()
     origin: tuple[str, int] | None = None
+    replay: tuple[Partition, int] | None = None

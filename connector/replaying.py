@@ -1,0 +1,185 @@
+"""Replays as they are taken in: the newest records of rows that are dead letters, or whose delete was missed.
+
+`dead-letters replay` and `reconcile` write them into a topic of their own, to which the service listens. It knows what
+it has read since the command looked, so that it can tell whether a record is still its row's newest. If it can't, the
+replay goes back among the dead letters: nothing is sent that might be older than what Replenit holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from connector import logs
+from connector.core.events import Partition
+from connector.core.intake import Taken
+from connector.core.replays import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from connector.core.events import Entity, Record
+    from connector.core.gate import Gate
+    from connector.core.intake import Intake
+    from connector.core.offsets import Offsets
+    from connector.core.pending import Pending
+    from connector.core.replays import Memory
+    from connector.letters import Letters
+    from connector.ownership import Ownership
+    from connector.taking import Taking
+
+_LOG = logs.get("replaying")
+
+RETRY_INTERVAL = 1.0
+LULL = 30.0
+"""Seconds without a replay after which commits no longer say that there may be some."""
+
+_WHY = {
+    "elsewhere": "another replica reads its topic's partition",
+    "scan_again": "more has been read since the command looked than is remembered",
+    "unnamed": "nothing names its row",
+}
+
+
+class NotYet(Exception):  # noqa: N818 (it names what is lacking)
+    """The replay can't be judged or taken in now: it is to be read again."""
+
+
+class Parts(NamedTuple):
+    """What replays are taken in by. `topics`: the sources of each entity."""
+
+    intake: Intake
+    taking: Taking
+    letters: Letters
+    ownership: Ownership
+    offsets: Offsets
+    gate: Gate
+    pending: Pending
+    memory: Memory
+    topics: Mapping[Entity, Sequence[str]]
+    kept: Collection[Entity]
+
+
+class Replaying:
+    """The topic of replays, as far as it is this process's. `parts.kept`: entities whose rows are kept on disk.
+
+    A replay is only taken in by the owner of its row's partition, so nobody else can have a newer state of the row in
+    flight; once the gate is open, so all that a predecessor can have sent was read; and if none of the row's events was
+    seen beyond the ends up to which the command looked.
+    """
+
+    def __init__(self, topic: str, parts: Parts) -> None:
+        self.topic = topic
+        self._parts = parts
+        self._entities = {topic: entity for entity, topics in parts.topics.items() for topic in topics}
+        self._risky: set[Partition] = set()  # partitions of which something may be sent that is not read again
+        self._repeats = logs.Repeats()
+        self._waits = False
+        self._lull_at = 0.0
+        self._retry_at = 0.0
+
+    def turn(self, now: float) -> bool:
+        """Remember rows while the topic is read; whether what could not be taken in is to be tried again."""
+        offsets = self._parts.offsets
+        places = [partition for partition in offsets.partitions if partition.topic == self.topic]
+        self._parts.memory.active = bool(places)
+        for partition in offsets.partitions if places else ():
+            if (position := offsets.position(partition)) is not None:
+                self._parts.memory.begin(partition, position)
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + RETRY_INTERVAL
+        if self._risky and now >= self._lull_at:
+            self._lull_at = now + LULL
+            self._calm_down()
+        waited, self._waits = self._waits, False
+        return waited
+
+    def _calm_down(self) -> None:
+        """Let commits say again that what is sent will be read again, if no replay is under way."""
+        if not self._parts.pending.replaying():
+            for partition in self._risky & set(self._parts.offsets.partitions):
+                self._parts.gate.replays(partition, begin=False)
+            self._risky.clear()
+
+    def take(self, carrier: Record, place: Partition, now: float, full: Collection[Entity]) -> Taken:
+        """Take in what a record of the topic asks for. `full`: entities of which nothing more may be taken in.
+
+        Raises NotYet and SchemaMissing, and then nothing is known of it.
+        """
+        parts = self._parts
+        if parts.offsets.held(place, carrier.offset):
+            return Taken("pending")  # it was read again for another's sake
+        replay = Replay.read(carrier)
+        if replay is None:
+            self._tell("unreadable", carrier.where, "is no replay that this version can read: it is passed over", now)
+            return Taken("unreadable")
+        record = replay.record
+        source, entity = Partition(record.topic, record.partition), self._entities.get(record.topic)
+        if entity is None or source not in parts.offsets.partitions:
+            return self._give_back(replay, carrier, "elsewhere", now)
+        if entity in full or not parts.gate.open(parts.topics[entity], now):
+            self._waits = True
+            raise NotYet
+        outcome = self._outdated(replay, parts.offsets.position(source) or 0)
+        if outcome == "superseded":
+            return Taken(outcome)
+        if outcome:
+            return self._give_back(replay, carrier, outcome, now)
+        if entity not in parts.kept:  # what is kept on disk is sent again after a crash, and waits for that
+            self._announce(source, now)
+        return parts.taking.replay(record, source, (place, carrier.offset), now)
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """The partitions are another process's, or are read anew. Replays of their rows are to be read again."""
+        parts = self._parts
+        parts.memory.forget(partitions)
+        self._risky.difference_update(partitions)
+        lost = [ticket for ticket in parts.pending.lost_replays() if parts.offsets.valid(ticket)]
+        for ticket in lost:
+            place, position = ticket.partition, parts.offsets.position(ticket.partition)
+            if place not in partitions and position is not None and ticket.offset < position:
+                parts.ownership.hold_back(place, ticket.offset)
+                self._waits = True
+            parts.offsets.release(ticket)
+
+    def _outdated(self, replay: Replay, position: int) -> str:
+        """Why the record need not or must not be sent; "" if it is its row's newest of all that was read.
+
+        `position`: of its partition, the next to be read.
+        """
+        record, offsets, memory = replay.record, self._parts.offsets, self._parts.memory
+        if position <= record.offset:
+            return "superseded"  # it is read in its place
+        name = self._parts.intake.name(record)
+        if name is None:
+            return "unnamed"
+        for partition in [each for each in offsets.partitions if each.topic == record.topic]:
+            end = replay.ends.get(partition.number, 0)
+            if memory.reach(partition, offsets.position(partition) or 0) > end:
+                return "scan_again"
+            if memory.last(partition, name) >= end:
+                return "superseded"
+        return ""
+
+    def _announce(self, source: Partition, now: float) -> None:
+        """Let a successor know that what is sent may not be among what it reads: it waits with all then."""
+        self._lull_at = now + LULL
+        if source not in self._risky:
+            self._parts.gate.replays(source, begin=True)
+            self._risky.add(source)
+        if not self._parts.ownership.has_said_replays(source):
+            self._waits = True
+            raise NotYet
+
+    def _give_back(self, replay: Replay, carrier: Record, outcome: str, now: float) -> Taken:
+        """Put a replay back among the dead letters, if it stands for one; its place is kept until it is there."""
+        again = "replay it again" if replay.reject is not None else "run `reconcile` again"
+        self._tell(outcome, replay.record.where, f"is not sent: {_WHY[outcome]}; {again}", now)
+        if replay.reject is not None:
+            ticket = self._parts.offsets.hold(Partition(carrier.topic, carrier.partition), carrier.offset)
+            self._parts.letters.write(replay.record, [ticket], replay.entity, replay.reject)
+        return Taken(outcome)
+
+    def _tell(self, outcome: str, where: str, what: str, now: float) -> None:
+        if times := self._repeats.admit("replay_refused", outcome, now):
+            _LOG.warning("replay_refused", f"The replay of {where} {what}.", record=where, outcome=outcome, times=times)
