@@ -16,6 +16,11 @@ COMMANDS = {
     "demo": "see it at work, without Kafka, Docker or a database",
     "sandbox": "serve the ingestion API locally, to try things out",
     "health": "ask a running service whether its loop turns",
+    "dead-letters list": "show which records could not be brought to Replenit, and why",
+    "dead-letters show": "show one of them, and what to do",
+    "dead-letters replay": "send their rows as they are now, once what refused them is mended",
+    "dead-letters export": "write them into a file, byte for byte",
+    "reconcile": "find deletes that were missed, and make up for them",
 }
 
 
@@ -34,12 +39,13 @@ def _run(arguments: list[str] | None) -> int:
     if given[:1] == ["--version"]:
         print(__version__)
         return 0
-    if not given or given[0] not in COMMANDS:
+    name = next((words for count in (2, 1) if (words := " ".join(given[:count])) in COMMANDS), None)
+    if name is None:
         print(_usage(), file=sys.stdout if given[:1] in ([], ["--help"], ["-h"]) else sys.stderr)
         return 0 if given[:1] in (["--help"], ["-h"]) else 64
     try:
-        command = importlib.import_module(f"connector.commands.{given[0]}")
-        status: int = command.run(given[1:])
+        command = importlib.import_module(f"connector.commands.{name.replace(' ', '_').replace('-', '_')}")
+        status: int = command.run(given[len(name.split()) :])
     except ConfigurationError as error:
         print("\n".join(["The configuration is wrong:", *(f"  {each}" for each in error.problems)]), file=sys.stderr)
         return error.exit_status

@@ -81,20 +81,7 @@ class Connector:
 @contextmanager
 def connector(bootstrap_servers: str, url: str, changes: Mapping[str, str]) -> Iterator[Connector]:
     """Start a connector between a broker and a sandbox, and end it whatever happens."""
-    kept = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    environment = {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        "REPLENIT_TENANT_ID": DEFAULT_TENANT,
-        "REPLENIT_API_KEY": DEFAULT_KEY,
-        "REPLENIT_BASE_URL": url,
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
-        "RATE_LIMIT_PER_MINUTE": "5000",
-        "RATE_LIMIT_PER_HOUR": "100000",
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": "0",
-        "LOG_FORMAT": "json",
-        **changes,
-    }
+    environment = environment_of(bootstrap_servers, url, changes)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"
         with output.open("wb") as file:
@@ -107,3 +94,33 @@ def connector(bootstrap_servers: str, url: str, changes: Mapping[str, str]) -> I
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def command(
+    bootstrap_servers: str, changes: Mapping[str, str], *words: str, status: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the connector's, which must end with this status."""
+    environment = environment_of(bootstrap_servers, "http://127.0.0.1:9", changes)
+    ended = subprocess.run(
+        [sys.executable, "-m", "connector", *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended
+
+
+def environment_of(bootstrap_servers: str, url: str, changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a connector between a broker and a sandbox."""
+    kept = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "REPLENIT_TENANT_ID": DEFAULT_TENANT,
+        "REPLENIT_API_KEY": DEFAULT_KEY,
+        "REPLENIT_BASE_URL": url,
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+        "RATE_LIMIT_PER_MINUTE": "5000",
+        "RATE_LIMIT_PER_HOUR": "100000",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": "0",
+        "LOG_FORMAT": "json",
+        **changes,
+    }

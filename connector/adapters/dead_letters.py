@@ -34,6 +34,11 @@ _REMEDIES = {
 }
 
 
+def producer_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """The user's properties over the connector's defaults, under what its safety depends on."""
+    return {**_DEFAULTS, **common_properties(properties), **_LOCKED}
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record and why it can't be delivered. `headers` are added to the record's own."""
@@ -48,7 +53,7 @@ class DeadLetterTopic:
     def __init__(self, properties: Mapping[str, str], topic: str) -> None:
         common = common_properties(properties)
         self._topic = topic
-        self._properties = {**_DEFAULTS, **common, **_LOCKED}
+        self._properties = producer_properties(properties)
         self._producer = self._start()
         self._admin = AdminClient({**QUIET, **common}, logger=LIBRDKAFKA)
 

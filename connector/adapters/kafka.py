@@ -309,7 +309,7 @@ class KafkaSource:
     def _item(self, message: Message) -> Record | End | None:
         error = message.error()
         if error is None:
-            return _record(message)
+            return record_of(message)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 (the library's public name for it)
             topic, number, offset = message.topic(), message.partition(), message.offset()
             assert topic is not None
@@ -369,7 +369,8 @@ class KafkaSource:
             raise failure
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
+    """The record that a message without an error holds."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None

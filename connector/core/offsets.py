@@ -51,9 +51,10 @@ class _Tenure:
     def committable(self) -> int | None:
         while self.heap and self.heap[0] not in self.live:
             heappop(self.heap)
-        if not self.heap or self.position is None:
+        if not self.heap:
             return self.position
-        return min(self.heap[0], self.position)  # reading may have gone back below what is unfinished
+        first = self.heap[0]  # which reading may have gone back behind
+        return first if self.position is None else min(first, self.position)
 
 
 class Offsets:

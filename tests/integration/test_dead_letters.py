@@ -1,0 +1,206 @@
+"""The commands for dead letters and missed deletes, beside the connector's own process and a real broker."""
+
+from __future__ import annotations
+
+import json
+import stat
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from connector_process import command, connector
+from kafka_broker import Raw
+
+from connector.sandbox.config import SandboxConfig
+from connector.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from connector_process import Connector
+    from kafka_broker import Broker
+
+pytestmark = pytest.mark.kafka
+
+FREE = SandboxConfig(per_minute=None, per_hour=None)
+BROKEN = """
+version: 1
+customers:
+  table: users
+  fields:
+    CustomerId: id
+    Email: mail
+    Name: name
+    GdprOptin: { constant: true }
+    Language: { column: lang, values: { 1: de-DE } }
+"""
+MENDED = BROKEN.replace("1: de-DE", "1: de-DE, 2: en-GB")
+
+
+class Users:
+    """A table of users and its topic of two partitions."""
+
+    def __init__(self, kafka: Broker) -> None:
+        self.kafka = kafka
+        self.letters = kafka.topic("dead-letters")
+        self.topic = kafka.topic("users", partitions=2, prefix=f"of.{self.letters}")
+        self.position = 0
+        self.unwritten: list[Raw] = []
+        self.rows: dict[int, dict[str, object]] = {}
+        self.settings = {
+            "TOPIC_CUSTOMERS": self.topic,
+            "DEAD_LETTER_TOPIC": self.letters,
+            "KAFKA_GROUP_ID": f"group.{self.topic}",
+            "KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS": "1000",
+        }
+
+    def write(self, number: int, *, lang: int = 1, name: str = "Ana", snapshot: str = "false") -> None:
+        row: dict[str, object] = {"id": number, "mail": f"user.{number}@example.com", "name": name, "lang": lang}
+        op = "r" if snapshot != "false" else ("u" if number in self.rows else "c")
+        self.rows[number] = row
+        self._emit(number, {"before": None, "after": row, "op": op}, snapshot)
+
+    def delete(self, number: int) -> None:
+        del self.rows[number]
+        self._emit(number, {"before": {"id": number}, "after": None, "op": "d"})
+        self._emit(number, None)
+
+    def snapshot(self) -> None:
+        """Debezium reads the table again, and knows of no delete."""
+        self.position += 1
+        rows = list(self.rows.items())
+        for index, (number, row) in enumerate(rows):
+            marker = {0: "first", len(rows) - 1: "last"}.get(index, "true")
+            self._emit(number, {"before": None, "after": row, "op": "r"}, marker)
+
+    def _emit(self, number: int, body: dict[str, object] | None, snapshot: str = "false") -> None:
+        self.position += snapshot == "false"
+        sequence = json.dumps([None if snapshot != "false" else str(self.position), str(self.position)])
+        source = {"connector": "postgresql", "snapshot": snapshot, "sequence": sequence, "ts_ms": 1}
+        value = None if body is None else json.dumps({**body, "source": source}).encode()
+        self.unwritten.append(Raw(value, json.dumps({"id": number}).encode(), number % 2))
+
+    def run(self, *words: str, status: int = 0, **changes: str) -> str:
+        ended = command(
+            self.kafka.bootstrap_servers, {**self.settings, "MAPPING": MENDED, **changes}, *words, status=status
+        )
+        return ended.stdout + ended.stderr
+
+    def open(self) -> int:
+        listed: dict[str, Any] = json.loads(self.run("dead-letters", "list", "--json"))
+        return len(listed["letters"])
+
+    def settled(self, process: Connector) -> bool:
+        """Write what the table has to tell; whether everything is settled."""
+        if self.unwritten:
+            self.kafka.produce(self.topic, *self.unwritten)
+            self.unwritten.clear()
+        ends = self.kafka.ends(self.topic)
+        places = process.status().get("partitions", {})
+        return all(places.get(str(partition), {}).get("committable") == end for partition, end in ends.items())
+
+    def differences(self, sandbox: Sandbox) -> set[object]:
+        """What Replenit holds and the table does not, and the other way round."""
+        held = {
+            (each["CustomerId"], each["Name"], each.get("Language")) for each in sandbox.state["customers"].values()
+        }
+        languages = {1: "de-DE", 2: "en-GB"}
+        return held ^ {
+            (str(number), row["name"], languages[int(str(row["lang"]))]) for number, row in self.rows.items()
+        }
+
+
+def test_what_a_broken_mapping_refused_is_replayed_with_one_command(kafka: Broker, tmp_path: Path) -> None:
+    """Once the mapping is mended: what was refused, and changed or was deleted since, is at Replenit as it is now."""
+    shop = Users(kafka)
+    with Sandbox(FREE) as sandbox:
+        with connector(kafka.bootstrap_servers, sandbox.url, {**shop.settings, "MAPPING": BROKEN}) as process:
+            for number in range(40):
+                shop.write(number, lang=2 if number % 5 == 0 else 1)
+            process.wait_until(lambda: shop.settled(process), "everything settled")
+            shop.write(5, lang=2, name="Bea")
+            shop.delete(10)
+            process.wait_until(lambda: shop.settled(process), "everything settled")
+            assert "kafka_error" not in process.lines()  # that there is no topic of replays is no fault
+            assert process.stop() == 0, process.lines()
+
+        listed = shop.run("dead-letters", "list", "--field", "Language", "--entity", "customers")
+        assert "9 dead letters" in listed
+        assert "unconvertible" in listed
+        assert "example.com" not in listed
+        assert "No dead letters" in shop.run("dead-letters", "list", "--since", "2999-01-01")
+        shown = shop.run("dead-letters", "show", f"{shop.topic}-0@0")
+        assert "users.lang" in shown
+        support = shop.run("dead-letters", "show", "--support", f"{shop.topic}-0@0")
+        assert '"CustomerId": "9"' in support
+        assert '"Email": "xxxx.9@xxxxxxx.xxx"' in support
+        assert '"Language": "en-GB"' in support
+        exported = tmp_path / "letters"
+        shop.run("dead-letters", "export", str(exported))
+        assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+        lines = [json.loads(line) for line in exported.read_text().splitlines()]
+        assert [json.loads(b64decode(line["value"]))["after"]["lang"] for line in lines] == [2] * 9
+        assert "can't be written" in shop.run("dead-letters", "export", str(exported), status=69)
+
+        with connector(kafka.bootstrap_servers, sandbox.url, {**shop.settings, "MAPPING": MENDED}) as process:
+            process.wait_until(lambda: shop.settled(process), "everything settled")
+            assert len(shop.differences(sandbox)) == 7
+            said = shop.run("dead-letters", "replay", "--apply", status=69)
+            assert f"{shop.letters}.replay does not exist" in said
+            kafka.topic("replay", prefix=shop.letters)
+            kept = f"{shop.letters}.replay-0"
+            process.wait_until(lambda: kept in process.status().get("partitions", {}), "the topic is noticed")
+            still = shop.run("dead-letters", "replay", MAPPING=BROKEN)
+            assert "7 of these the mapping of these settings would refuse again: unconvertible" in still
+            said = shop.run("dead-letters", "replay")
+            assert "9 dead letters of 8 rows" in said
+            assert "refuse again" not in said
+            assert "Nothing was sent" in said
+            assert shop.open() == 9
+            assert "asked to send 8 rows" in shop.run("dead-letters", "replay", "--apply")
+            assert "There is nothing to send" in shop.run("dead-letters", "replay")
+            process.wait_until(lambda: not shop.differences(sandbox), "Replenit holds what the table does")
+            process.wait_until(lambda: "9 that were replayed" in shop.run("dead-letters", "list"), "none is left")
+            assert process.stop() == 0, process.lines()
+        assert sandbox.broken_promises == []
+
+
+def test_deletes_that_were_missed_are_made_up_for(kafka: Broker) -> None:
+    """Rows that a complete new snapshot does not tell of are deleted at Replenit: above 5% only if one insists."""
+    shop = Users(kafka)
+    kafka.topic("replay", prefix=shop.letters)
+    with (
+        Sandbox(FREE) as sandbox,
+        connector(kafka.bootstrap_servers, sandbox.url, {**shop.settings, "MAPPING": MENDED}) as process,
+    ):
+        for number in range(30):
+            shop.write(number)
+        shop.delete(1)
+        process.wait_until(lambda: shop.settled(process), "everything settled")
+        assert "No complete snapshot" in shop.run("reconcile")
+        for number in (2, 3, 4):
+            del shop.rows[number]  # while nobody read the log
+        shop.snapshot()
+        shop.write(31)
+        process.wait_until(lambda: shop.settled(process), "everything settled")
+        assert len(shop.differences(sandbox)) == 3
+        said = shop.run("reconcile")
+        assert "3 rows (10.0%) were deleted without a record" in said
+        assert "Nothing was sent" in said
+        assert "add --yes" in shop.run("reconcile", "--apply", status=1)
+        assert "asked to delete 3 rows" in shop.run("reconcile", "--apply", "--yes")
+        process.wait_until(lambda: not shop.differences(sandbox), "they are gone")
+        assert process.stop() == 0, process.lines()
+
+
+def test_what_is_wrong_is_told_and_nothing_is_sent(kafka: Broker) -> None:
+    """A missing topic, a broker that is away, wrong settings and a misspelt place: each ends with its status."""
+    shop = Users(kafka)
+    missing = shop.run("dead-letters", "list", status=69, DEAD_LETTER_TOPIC="nowhere")
+    assert "The topic nowhere does not exist" in missing
+    away = shop.run("dead-letters", "list", status=69, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9")
+    assert "check KAFKA_BOOTSTRAP_SERVERS" in away
+    assert "TOPIC_CUSTOMERS" in shop.run("dead-letters", "list", status=78, TOPIC_CUSTOMERS="no topic!")
+    assert "TOPIC-PARTITION@OFFSET" in shop.run("dead-letters", "show", "nonsense", status=2)
+    assert "No dead letter" in shop.run("dead-letters", "show", f"{shop.topic}-0@7", status=1)
+    assert "No dead letters" in shop.run("dead-letters", "list", REPLENIT_API_KEY="", REPLENIT_TENANT_ID="")
