@@ -13,6 +13,7 @@ from connector.core.families import MOST_FAMILIES, Families
 from connector.core.family_reader import readers_of
 from connector.core.family_rows import FamilyRows
 from connector.core.halts import SuspendReason
+from connector.core.offsets import NOWHERE
 from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
@@ -59,7 +60,13 @@ class Keeping:
         self._placed: set[Partition] = set()
         self._whole: set[Entity] = set()
         self._cut: set[Partition] = set()
-        offsets.floor = lambda partition: store.floor(partition) if partition.topic in self._entities else None
+        offsets.floor = self._floor
+
+    def _floor(self, partition: Partition) -> int | None:
+        if not self.keeps(partition):
+            return None
+        floor = self._store.floor(partition)
+        return NOWHERE if floor is None else floor
 
     def assigned(self) -> None:
         """Kafka has assigned anew, or there are more partitions: some may be another process's."""

@@ -207,6 +207,8 @@ class FamilyWorld:
     # Judges
 
     def _judge_commit(self, partition: Partition, commit: Commit) -> None:
+        if partition not in self.shop.log:
+            return  # the topic of replays, of which nothing is kept
         durable = self.store.durable
         progress = durable.progress.get(partition, 0)
         owed = [each.firsts[partition] for each in durable.dirty.values() if partition in each.firsts]

@@ -17,23 +17,24 @@ from connector.core.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SETTINGS = settings()
-REPLAYS = Partition(SETTINGS.replay_topic, 0)
+    from connector.settings import Settings
+
+REPLAYS = Partition(settings().replay_topic, 0)
 
 
-class ReplayedWorld(World):
-    """`ask` looks through the logs as `dead-letters replay` does; what it found is written by `write_replays`."""
+class Commands:
+    """`ask` looks through a world's logs as `dead-letters replay` does; what it found is written by `write`."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed)
-        self.log[REPLAYS] = []
-        self.low[REPLAYS] = 0
-        self.names, self.wire = RowNames(SETTINGS.primary_keys), Wire()
+    def __init__(self, world: World, of: Settings) -> None:
+        world.log[REPLAYS] = []
+        world.low[REPLAYS] = 0
+        self.world = world
+        self.names, self.wire = RowNames(of.primary_keys), Wire()
 
     def open_letters(self) -> list[Letter]:
         """The dead letters for which no replay was asked."""
         mended = Mended(self.names, self.wire)
-        for carrier in self.log[REPLAYS]:
+        for carrier in self.world.log[REPLAYS]:
             replay = Replay.read(carrier)
             assert replay is not None
             mended.add(replay)
@@ -41,7 +42,7 @@ class ReplayedWorld(World):
             Letter.read(
                 Record("dead", 0, offset, each.record.key, each.record.value, each.record.headers + each.headers)
             )
-            for offset, each in enumerate(self.letters)
+            for offset, each in enumerate(self.world.letters)
         ]
         return [letter for letter in letters if letter is not None and not mended.covers(letter)]
 
@@ -53,19 +54,29 @@ class ReplayedWorld(World):
             dead.add(letter)
         for topic, rows in dead.rows.items():
             newest = Newest(rows, self.names, self.wire)
-            for partition, log in self.log.items():
+            for partition, log in self.world.log.items():
                 for record in log if partition.topic == topic else ():
                     newest.see(record)
-            found += dead.replays(topic, newest.records, self._ends(topic), {0: len(self.letters)})
+            found += dead.replays(topic, newest.records, self._ends(topic), {0: len(self.world.letters)})
         for (entity, _), record in (missed or {}).items():
             found.append(Replay(record, self._ends(record.topic), Entity(entity), {}))
         return found
 
     def _ends(self, topic: str) -> dict[int, int]:
-        return {partition.number: len(log) for partition, log in self.log.items() if partition.topic == topic}
+        return {partition.number: len(log) for partition, log in self.world.log.items() if partition.topic == topic}
 
-    def write_replays(self, replays: list[Replay]) -> None:
-        log = self.log[REPLAYS]
+    def write(self, replays: list[Replay]) -> None:
+        log = self.world.log[REPLAYS]
         for replay in replays:
             key, value = replay.record.key, replay.record.value
-            log.append(Record(REPLAYS.topic, 0, len(log), key, value, replay.headers, int(self.now * 1000)))
+            log.append(Record(REPLAYS.topic, 0, len(log), key, value, replay.headers, int(self.world.now * 1000)))
+
+
+class ReplayedWorld(World):
+    """The world of the simulation, with the commands."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.commands = Commands(self, settings())
+        self.open_letters, self.ask = self.commands.open_letters, self.commands.ask
+        self.write_replays = self.commands.write

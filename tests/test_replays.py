@@ -194,3 +194,46 @@ def test_a_delete_that_was_missed_is_made_up_for() -> None:
     world.write_replays(replays)
     assert world.run(service, 60, world.settled)
     assert world.differences() == []
+
+
+def _refused(world: ReplayedWorld) -> Service:
+    """An order whose first state was refused; a service that has settled it, and what refused it is mended."""
+    world.faults.poisoned = {("orders", "o1")}
+    world.write("orders", "o1")
+    service = world.service()
+    assert world.run(service, 60, lambda: len(world.letters) == 1)
+    assert world.run(service, 60, world.settled)
+    world.faults.poisoned = set()
+    return service
+
+
+def test_a_replay_whose_partition_goes_is_a_letter_again() -> None:
+    """What was waiting to be sent is dropped with its partition, and not forgotten."""
+    world = ReplayedWorld(5)
+    service = _refused(world)
+    world.faults.down = True
+    world.write_replays(world.ask())
+    assert world.run(service, 60, service._pending.replaying)  # noqa: SLF001 (it must be under way)
+    orders = [partition for partition in world.log if partition.topic == "shop.orders"]
+    world.sources[-1].take_away(orders)
+    world.faults.down = False
+    assert world.run(service, 60, lambda: len(world.open_letters()) == 1)
+    assert not world.server.state["orders"]
+    world.sources[-1].give_back(orders)
+    assert _mend(world, service) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_replay_in_flight_at_a_kill_does_not_come_after_a_newer_state(seed: int) -> None:
+    """The server may apply it after the process is gone: what its successor reads of the row waits for that."""
+    world = ReplayedWorld(seed)
+    service = _refused(world)
+    world.faults.loses_answer = 1.0
+    sent = len(world.server.arrivals) + world.server.purposes.total()
+    world.write_replays(world.ask())
+    assert world.run(service, 60, lambda: len(world.server.arrivals) + world.server.purposes.total() > sent)
+    world.faults.loses_answer = 0.0
+    service = world.service()
+    world.run(service, 2)  # from here on what is read need not wait, but for what the last owner said
+    world.write("orders", "o1")
+    assert _mend(world, service) == []

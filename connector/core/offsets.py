@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from connector.core.events import Partition
 
 _SLACK = 1000
-_NOWHERE = sys.maxsize
+NOWHERE = sys.maxsize
+"""Beyond every offset."""
 
 
 class Ticket(NamedTuple):
@@ -31,7 +32,7 @@ class Ticket(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether it holds anything back."""
-        return self.offset != _NOWHERE
+        return self.offset != NOWHERE
 
 
 @dataclass(slots=True)
@@ -62,7 +63,10 @@ class Offsets:
 
     def __init__(self) -> None:
         self.floor: Callable[[Partition], int | None] = lambda _: None
-        """The first offset that is unsettled although it has no ticket, as it is kept elsewhere."""
+        """The first offset that is unsettled although it has no ticket, as it is kept elsewhere.
+
+        NOWHERE if none is; None for a partition of which nothing is kept.
+        """
         self._tenures: dict[Partition, _Tenure] = {}
         self._epoch = 0
 
@@ -120,7 +124,7 @@ class Offsets:
 
     def token(self, partition: Partition) -> Ticket:
         """A ticket that shares the fate of the partition's tenure, and holds nothing back."""
-        return Ticket(partition, self._tenures[partition].epoch, _NOWHERE)
+        return Ticket(partition, self._tenures[partition].epoch, NOWHERE)
 
     def release(self, ticket: Ticket) -> None:
         """The work is settled; of a tenure that has ended, or twice: nothing happens."""
