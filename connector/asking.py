@@ -32,8 +32,8 @@ class Asking:
         bounds = scan.bounds(topic)
         if bounds is None:
             raise PlatformError(
-                f"The topic {topic} does not exist, or may not be seen: create it with as many partitions as there are "
-                "replicas and with the dead-letter topic's retention, and grant Read, Write and Describe on it. "
+                f"The topic {topic} does not exist, or may not be seen: create it with a few partitions for "
+                "each replica and with the dead-letter topic's retention, and grant Read, Write and Describe on it. "
                 f"{LISTENS_WITHIN}."
             )
         self._count = len(bounds)
@@ -69,7 +69,7 @@ class Asking:
             return source.number % self._count
         if member not in self._read_by:
             raise PlatformError(
-                f"{self._topic} has {self._count} partitions, and the replica that reads {source} has none of them: "
-                "give it as many partitions as there are replicas, or run fewer"
+                f"{self._topic} has {self._count} partitions, and the replica that reads {source} reads none of them: "
+                "give it more partitions (a few for each replica), or run one replica meanwhile"
             )
         return self._read_by[member]

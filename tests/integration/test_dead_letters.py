@@ -166,12 +166,17 @@ def test_what_a_broken_mapping_refused_is_replayed_with_one_command(kafka: Broke
 
 
 def test_deletes_that_were_missed_are_made_up_for(kafka: Broker) -> None:
-    """Rows that a complete new snapshot does not tell of are deleted at Replenit: above 5% only if one insists."""
+    """Rows that a complete new snapshot does not tell of are deleted at Replenit: above 5% only if one insists.
+
+    Two replicas run, and each is asked for the rows whose partition it reads: six partitions of the topic of replays
+    and two of the table's leave nobody without one of the former.
+    """
     shop = Users(kafka)
-    kafka.topic("replay", prefix=shop.letters)
+    kafka.topic("replay", partitions=6, prefix=shop.letters)
+    settings = {**shop.settings, "MAPPING": MENDED}
     with (
         Sandbox(FREE) as sandbox,
-        connector(kafka.bootstrap_servers, sandbox.url, {**shop.settings, "MAPPING": MENDED}) as process,
+        connector(kafka.bootstrap_servers, sandbox.url, settings) as process,
     ):
         for number in range(30):
             shop.write(number)
@@ -184,13 +189,18 @@ def test_deletes_that_were_missed_are_made_up_for(kafka: Broker) -> None:
         shop.write(31)
         process.wait_until(lambda: shop.settled(process), "everything settled")
         assert len(shop.differences(sandbox)) == 3
-        said = shop.run("reconcile")
-        assert "3 rows (10.0%) were deleted without a record" in said
-        assert "Nothing was sent" in said
-        assert "add --yes" in shop.run("reconcile", "--apply", status=1)
-        assert "asked to delete 3 rows" in shop.run("reconcile", "--apply", "--yes")
-        process.wait_until(lambda: not shop.differences(sandbox), "they are gone")
+        with connector(kafka.bootstrap_servers, sandbox.url, settings) as other:
+            other.wait_until(lambda: len(other.status().get("partitions", {})) == 4, "it has its share")
+            process.wait_until(lambda: len(process.status().get("partitions", {})) == 4, "and leaves it the share")
+            said = shop.run("reconcile")
+            assert "3 rows (10.0%) were deleted without a record" in said
+            assert "Nothing was sent" in said
+            assert "add --yes" in shop.run("reconcile", "--apply", status=1)
+            assert "asked to delete 3 rows" in shop.run("reconcile", "--apply", "--yes")
+            process.wait_until(lambda: not shop.differences(sandbox), "they are gone")
+            assert other.stop() == 0, other.lines()
         assert process.stop() == 0, process.lines()
+    assert sandbox.broken_promises == []
 
 
 def test_what_is_wrong_is_told_and_nothing_is_sent(kafka: Broker) -> None:
