@@ -11,6 +11,8 @@ from connector.errors import ConfigurationError, ConnectorError
 
 _LOG = logs.get("cli")
 
+_INTERRUPTED = 130
+
 COMMANDS = {
     "run": "bring the changes of the source topics to Replenit, until a signal comes",
     "demo": "see it at work, without Kafka, Docker or a database",
@@ -52,6 +54,8 @@ def _run(arguments: list[str] | None) -> int:
     except ConnectorError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 (its text and traceback may quote a customer's data)
         _LOG.error(
             "crashed", "An error of the connector's own ended it; what was unfinished is read again.", error=error

@@ -100,6 +100,11 @@ class Left:
         return f"Left out: {', '.join(parts)}." if parts else ""
 
 
+def letters(count: int) -> str:
+    """So many letters, in words."""
+    return f"{count} dead letter{'s' * (count != 1)}"
+
+
 class Search:
     """The dead-letter topic, the topic of replays, and what reads their records."""
 

@@ -264,8 +264,11 @@ class Ownership:
             )
 
     def _missed(self, partition: Partition, records: int) -> None:
-        """So many records were deleted by the topic's retention before they were read; none if that is not positive."""
-        if records <= 0:
+        """So many records were deleted by the topic's retention before they were read; none if that is not positive.
+
+        Replays that are deleted change nothing: their dead letters are open again.
+        """
+        if records <= 0 or not any(partition.topic in topics for topics in self._topics.values()):
             return
         self._metrics.retention_gap.labels(partition.topic).inc(records)
         _LOG.error(

@@ -449,9 +449,10 @@ class Settings(BaseModel):
     @field_validator("dead_letter_topic")
     @classmethod
     def _no_source(cls, topic: str, info: ValidationInfo) -> str:
-        if any(topic in info.data.get(name, ()) for name in SOURCES.values()):
-            raise ValueError("is a source topic too")
-        return _topic(topic or f"{info.data.get('kafka_group_id', 'unnamed')}.dead-letters")
+        name = _topic(topic or f"{info.data.get('kafka_group_id', 'unnamed')}.dead-letters")
+        if any({name, f"{name}.replay"} & set(info.data.get(source, ())) for source in SOURCES.values()):
+            raise ValueError("is a source topic too, or with `.replay` behind it")
+        return name
 
     @field_validator("rate_limit_per_hour")
     @classmethod

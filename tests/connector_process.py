@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
+from connector import cli
 from connector.sandbox.config import DEFAULT_KEY, DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -96,16 +99,20 @@ def connector(bootstrap_servers: str, url: str, changes: Mapping[str, str]) -> I
             process.wait()
 
 
-def command(
-    bootstrap_servers: str, changes: Mapping[str, str], *words: str, status: int = 0
-) -> subprocess.CompletedProcess[str]:
-    """Run a command of the connector's, which must end with this status."""
-    environment = environment_of(bootstrap_servers, "http://127.0.0.1:9", changes)
-    ended = subprocess.run(
-        [sys.executable, "-m", "connector", *words], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == status, ended.stdout + ended.stderr
-    return ended
+def command(environment: Mapping[str, str], *words: str, status: int = 0) -> str:
+    """Run a command of the connector's, in this process, and return what it prints. It must end with this status."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        for name in [name for name in os.environ if name.startswith(("KAFKA_", "REPLENIT_", "TOPIC_"))]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            ended = cli.main(list(words))
+        except SystemExit as exit_:
+            ended = int(exit_.code or 0)
+    assert ended == status, printed.getvalue()
+    return printed.getvalue()
 
 
 def environment_of(bootstrap_servers: str, url: str, changes: Mapping[str, str]) -> dict[str, str]:

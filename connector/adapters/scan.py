@@ -35,7 +35,7 @@ PATIENCE = 10.0
 """Seconds without a word from Kafka after which a command gives up."""
 
 _AT_ONCE = 5000
-_POLL = 0.5
+_POLL = 0.1
 
 
 class Scan:

@@ -14,7 +14,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from connector.errors import PlatformError
-from connector.letter_search import Left, add_filters, search
+from connector.letter_search import Left, add_filters, letters, search
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         for letter in found.letters(options, left):
             file.write(((letter.record.value or b"") if options.values else _line(letter)) + b"\n")
             count += 1
-    print(f"{count} dead letters are in {options.file}. It holds customers' data: delete it when you are done.")
+    print(f"{letters(count)} in {options.file}. It holds customers' data: delete it when you are done.")
     if left.counts:
         print(left.told(), file=sys.stderr)
     return 0

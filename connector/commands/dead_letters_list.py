@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.letter_search import Left, add_filters, search
+from connector.letter_search import Left, add_filters, letters, search
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,11 +65,11 @@ def run(arguments: list[str]) -> int:
         told = [{**kind._asdict(), **_told(group)} for kind, group in ordered]
         print(json.dumps({"topic": topic, "groups": told, "letters": places, "left_out": left.counts}, indent=1))
         return 0
-    print(f"{count} dead letters in {topic}." if count else f"No dead letters in {topic} that match.")
+    print(f"{letters(count)} in {topic}." if count else f"No dead letters in {topic} that match.")
     if count:
-        print("\n".join(["", *_table(ordered)]), end="\n\n")
+        print("\n".join(["", *_table(ordered)]))
     if left.counts:
-        print(left.told())
+        print(f"\n{left.told()}")
     return 0
 
 

@@ -16,11 +16,11 @@ from connector.asking import Asking
 from connector.core import debezium
 from connector.core.dead_rows import DeadRows
 from connector.core.decoded import Undecodable
-from connector.core.events import ChangeEvent, Op, Partition, Reject
+from connector.core.events import ChangeEvent, Op, Partition, Reason, Reject, Skip
 from connector.core.mapping import Mapping
 from connector.core.newest import Newest
 from connector.core.verdicts import Refused, Upsert
-from connector.letter_search import Left, add_filters, search
+from connector.letter_search import Left, add_filters, letters, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,8 @@ def _starts(
 
 def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> Iterator[str]:
     """What would be sent, what not, and what the mapping would refuse again."""
-    letters = sum(row.letters for rows in dead.rows.values() for row in rows.values()) + len(dead.unnamed)
-    yield f"{letters} dead letters of {sum(map(len, dead.rows.values()))} rows."
+    count = sum(row.letters for rows in dead.rows.values() for row in rows.values()) + len(dead.unnamed)
+    yield f"{letters(count)}, rows: {sum(map(len, dead.rows.values()))}."
     replays = [replay for each in found for replay in each.replays]
     settings = looking.settings
     mappings = {
@@ -120,11 +120,12 @@ def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> It
         if entity not in settings.families  # whose rows do not tell a document by themselves
         for topic in topics
     }
-    refused = Counter(reason for replay in replays if (reason := _refused(looking, mappings, replay.record)))
+    outcomes = Counter(_foretold(looking, mappings, replay.record) for replay in replays)
     for topic in sorted({replay.record.topic for replay in replays}):
         yield f"  {sum(replay.record.topic == topic for replay in replays)} rows of {topic} to send as they are now"
-    for reason, count in refused.most_common():
-        yield f"  {count} of these the mapping of these settings would refuse again: {reason}"
+    for outcome, number in outcomes.most_common():
+        if outcome:
+            yield f"  {number} of these {outcome}"
     if unknown := sum(each.unknown for each in found):
         yield (
             f"  {unknown} rows can't be told: their record has left its topic, and nothing of them came since. "
@@ -136,21 +137,29 @@ def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> It
         yield left.told()
 
 
-def _refused(looking: Search, mappings: dict[str, Mapping], record: Record) -> str:
-    """Why the present mapping would refuse the record; "" if it would not, or it is not known."""
+def _foretold(looking: Search, mappings: dict[str, Mapping], record: Record) -> str:
+    """What would become of the record; "" if it is an upsert, or not known."""
     mapping = mappings.get(record.topic)
     if mapping is None:
         return ""
+    event: ChangeEvent | Skip | Reject
     try:
         event = looking.reading(lambda: debezium.parse(record, looking.wire.key(record), looking.wire.value(record)))
     except Undecodable:
-        return "undecodable"
-    if isinstance(event, Reject):
-        return event.reason
-    if not isinstance(event, ChangeEvent) or event.op is Op.DELETE:
-        return ""
+        event = Reject(Reason.UNDECODABLE, ())
+    if isinstance(event, ChangeEvent) and event.op is Op.DELETE:
+        return "are deleted by now, and would be deleted at Replenit"
+    refused = _refused(mapping, event) if isinstance(event, ChangeEvent) else event
+    return (
+        f"would be refused again by the mapping of these settings: {refused.reason}"
+        if isinstance(refused, Reject)
+        else ""
+    )
+
+
+def _refused(mapping: Mapping, event: ChangeEvent) -> object:
+    """Why the mapping would refuse the row as it is, if it would."""
     verdict = mapping.map(replace(event, trusts_before=False), suppress=False)
-    if isinstance(verdict, Refused):
-        return verdict.reject.reason
-    judged = mapping.check(verdict, {}) if isinstance(verdict, Upsert) else None
-    return judged.reason if isinstance(judged, Reject) else ""
+    if isinstance(verdict, Upsert):
+        return mapping.check(verdict, {})
+    return verdict.reject if isinstance(verdict, Refused) else None

@@ -58,9 +58,10 @@ def run(arguments: list[str]) -> int:
         if letter is None:
             print(f"No dead letter in {found.settings.dead_letter_topic} is or came from there.")
             return 1
-        lines = _for_support(letter, found) if options.support else _for_us(letter)
-    width = max(len(name) for name, _ in lines) + 1
-    print("\n".join(f"{name + ':':<{width}} {told}" if told else f"{name}:" for name, told in lines))
+        if options.support:
+            print("\n".join(_for_support(letter, found)))
+        else:
+            print("\n".join(f"{name + ':':<11} {told}" for name, told in _for_us(letter)))
     return 0
 
 
@@ -78,16 +79,16 @@ def _for_us(letter: Letter) -> list[tuple[str, str]]:
     ]
 
 
-def _for_support(letter: Letter, found: Search) -> list[tuple[str, str]]:
+def _for_support(letter: Letter, found: Search) -> list[str]:
     payload, about = _payload(letter, found)
     return [
-        ("tenant", os.environ.get("REPLENIT_TENANT_ID") or "(REPLENIT_TENANT_ID is not set)"),
-        ("time (UTC)", _time(letter)),
-        ("endpoint", letter.endpoint or f"{UPSERTS[letter.entity]} (not sent: the connector refused it itself)"),
-        ("answer", _answer(letter)),
-        *(("", ": ".join(filter(None, error))) for error in letter.errors),
-        (about, ""),
-        ("", json.dumps(payload, indent=1, ensure_ascii=False)),
+        f"tenant:     {os.environ.get('REPLENIT_TENANT_ID') or '(REPLENIT_TENANT_ID is not set)'}",
+        f"time (UTC): {_time(letter)}",
+        f"endpoint:   {letter.endpoint or UPSERTS[letter.entity]}",
+        f"answer:     {_answer(letter)}",
+        *(f"  {': '.join(filter(None, error))}" for error in letter.errors),
+        f"{about}:",
+        json.dumps(payload, indent=1, ensure_ascii=False),
     ]
 
 
@@ -109,8 +110,10 @@ def _payload(letter: Letter, found: Search) -> tuple[Any, str]:
 
 
 def _answer(letter: Letter) -> str:
+    if not letter.endpoint:
+        return "none: the connector refused it itself, and no request was made"
     if not letter.status:
-        return "none was kept"
+        return f"which one it was is not known, from {letter.endpoint}"
     return f"{letter.status} from {letter.endpoint}, attempt {letter.attempts}"
 
 

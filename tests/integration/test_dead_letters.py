@@ -8,7 +8,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from connector_process import command, connector
+from connector_process import command, connector, environment_of
 from kafka_broker import Raw
 
 from connector.sandbox.config import SandboxConfig
@@ -81,10 +81,10 @@ class Users:
         self.unwritten.append(Raw(value, json.dumps({"id": number}).encode(), number % 2))
 
     def run(self, *words: str, status: int = 0, **changes: str) -> str:
-        ended = command(
-            self.kafka.bootstrap_servers, {**self.settings, "MAPPING": MENDED, **changes}, *words, status=status
+        settings = {**self.settings, "MAPPING": MENDED, **changes}
+        return command(
+            environment_of(self.kafka.bootstrap_servers, "http://127.0.0.1:9", settings), *words, status=status
         )
-        return ended.stdout + ended.stderr
 
     def open(self) -> int:
         listed: dict[str, Any] = json.loads(self.run("dead-letters", "list", "--json"))
@@ -151,10 +151,11 @@ def test_what_a_broken_mapping_refused_is_replayed_with_one_command(kafka: Broke
             kept = f"{shop.letters}.replay-0"
             process.wait_until(lambda: kept in process.status().get("partitions", {}), "the topic is noticed")
             still = shop.run("dead-letters", "replay", MAPPING=BROKEN)
-            assert "7 of these the mapping of these settings would refuse again: unconvertible" in still
+            assert "7 of these would be refused again by the mapping of these settings: unconvertible" in still
             said = shop.run("dead-letters", "replay")
-            assert "9 dead letters of 8 rows" in said
-            assert "refuse again" not in said
+            assert "9 dead letters, rows: 8." in said
+            assert "refused again" not in said
+            assert "1 of these are deleted by now" in said
             assert "Nothing was sent" in said
             assert shop.open() == 9
             assert "asked to send 8 rows" in shop.run("dead-letters", "replay", "--apply")
