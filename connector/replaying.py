@@ -67,8 +67,9 @@ class Replaying:
     seen beyond the ends up to which the command looked.
     """
 
-    def __init__(self, topic: str, parts: Parts) -> None:
+    def __init__(self, topic: str, group: str, parts: Parts) -> None:
         self.topic = topic
+        self._group = group
         self._parts = parts
         self._entities = {topic: entity for entity, topics in parts.topics.items() for topic in topics}
         self._risky: set[Partition] = set()  # partitions of which something may be sent that is not read again
@@ -106,14 +107,18 @@ class Replaying:
 
         Raises NotYet and SchemaMissing, and then nothing is known of it.
         """
-        parts = self._parts
-        if parts.offsets.held(place, carrier.offset):
+        if self._parts.offsets.held(place, carrier.offset):
             return Taken("pending")  # it was read again for another's sake
         replay = Replay.read(carrier)
         if replay is None:
             self._tell("unreadable", carrier.where, "is no replay that this version can read: it is passed over", now)
             return Taken("unreadable")
-        record = replay.record
+        if replay.group != self._group:  # the dead-letter topic is another service's too
+            return Taken("other_group")
+        return self._take(replay, carrier, place, now, full)
+
+    def _take(self, replay: Replay, carrier: Record, place: Partition, now: float, full: Collection[Entity]) -> Taken:
+        parts, record = self._parts, replay.record
         source, entity = Partition(record.topic, record.partition), self._entities.get(record.topic)
         if entity is None or source not in parts.offsets.partitions:
             return self._give_back(replay, carrier, "elsewhere", now)

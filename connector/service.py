@@ -194,6 +194,7 @@ class Service:
         )
         self._replaying = Replaying(
             settings.replay_topic,
+            settings.kafka_group_id,
             Parts(
                 self._intake,
                 self._taking,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from connector.settings import Settings
 
+GROUP = settings().kafka_group_id
 REPLAYS = Partition(settings().replay_topic, 0)
 
 
@@ -48,7 +49,7 @@ class Commands:
 
     def ask(self, *, missed: Mapping[tuple[str, str], Record] | None = None) -> list[Replay]:
         """The replays of all open letters, by what the logs hold now; and deletes of these rows."""
-        dead = DeadRows(self.names, self.wire)
+        dead = DeadRows(self.names, self.wire, GROUP)
         found: list[Replay] = []
         for letter in self.open_letters():
             dead.add(letter)
@@ -59,7 +60,7 @@ class Commands:
                     newest.see(record)
             found += dead.replays(topic, newest.records, self._ends(topic), {0: len(self.world.letters)})
         for (entity, _), record in (missed or {}).items():
-            found.append(Replay(record, self._ends(record.topic), Entity(entity), {}))
+            found.append(Replay(record, self._ends(record.topic), Entity(entity), GROUP, {}))
         return found
 
     def _ends(self, topic: str) -> dict[int, int]:

@@ -38,7 +38,7 @@ class Cluster:
 
 def _ask(cluster: Cluster, *sources: int) -> Asking:
     asking = Asking(cast("Scan", cluster), "replays")
-    asking.write(Replay(Record("orders", number, 1, b"k", None), {}, Entity.ORDERS, {}) for number in sources)
+    asking.write(Replay(Record("orders", number, 1, b"k", None), {}, Entity.ORDERS, "group", {}) for number in sources)
     return asking
 
 

@@ -237,3 +237,13 @@ def test_a_replay_in_flight_at_a_kill_does_not_come_after_a_newer_state(seed: in
     world.run(service, 2)  # from here on what is read need not wait, but for what the last owner said
     world.write("orders", "o1")
     assert _mend(world, service) == []
+
+
+def test_what_another_service_is_asked_for_is_left_to_it() -> None:
+    """Two services may share a dead-letter topic: neither sends the other's rows, nor gives them back."""
+    world = ReplayedWorld(6)
+    service = _refused(world)
+    world.write_replays([replace(replay, group="another") for replay in world.ask()])
+    assert world.run(service, 60, world.settled)
+    assert not world.server.state["orders"]
+    assert len(world.letters) == 1

@@ -55,8 +55,12 @@ def run(arguments: list[str]) -> int:
     with search() as looking:
         asking = Asking(looking.scan, looking.settings.replay_topic) if options.apply else None
         left = Left()
-        dead = DeadRows(looking.names, looking.wire)
+        settings = looking.settings
+        dead = DeadRows(looking.names, looking.wire, settings.kafka_group_id)
         for letter in looking.letters(options, left):
+            if letter.record.topic not in settings.primary_keys:
+                left.counts["of topics that these settings do not name"] += 1
+                continue
             looking.reading(lambda letter=letter: dead.add(letter))  # type: ignore[misc] # it is a letter
         found = [
             _find(looking, dead, topic, left, include_unknown=options.include_unknown) for topic in sorted(dead.rows)

@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> int:
             print(f"Nothing was sent: more than {MOST_UNASKED:.0%} of {many[0].topic} would be deleted. If that is")
             print("right, add --yes.")
             return 1
-        count = asking.write(_delete(each, record) for each in missed for record in each.records)
+        count = asking.write(_delete(looking, each, record) for each in missed for record in each.records)
         print(f"The service is asked to delete {count} rows.")
         if asking.unheard:
             print(asking.unheard)
@@ -98,6 +98,7 @@ def _look(looking: Search, topic: str, entity: Entity) -> Missed | None:
     return found
 
 
-def _delete(missed: Missed, record: Record) -> Replay:
+def _delete(looking: Search, missed: Missed, record: Record) -> Replay:
     """What makes the service delete the row: a tombstone, unless it has read something newer."""
-    return Replay(replace(record, value=None), missed.ends, missed.entity, {})
+    group = looking.settings.kafka_group_id
+    return Replay(replace(record, value=None), missed.ends, missed.entity, group, {})

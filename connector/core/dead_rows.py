@@ -27,9 +27,13 @@ class DeadRow:
 
 
 class DeadRows:
-    """Dead letters as they are read, by their rows. `unnamed`: those of which nothing names the row."""
+    """Dead letters as they are read, by their rows. `unnamed`: those of which nothing names the row.
 
-    def __init__(self, names: RowNames, wire: Wire) -> None:
+    `group`: of the service that is to send the rows.
+    """
+
+    def __init__(self, names: RowNames, wire: Wire, group: str) -> None:
+        self._group = group
         self._names = names
         self._wire = wire
         self.rows: dict[str, dict[str, DeadRow]] = {}
@@ -66,7 +70,7 @@ class DeadRows:
         """
         for name, row in self.rows[topic].items():
             if name in newest:
-                yield Replay(newest[name], ends, row.letter.entity, letters, row.letter.reject)
+                yield Replay(newest[name], ends, row.letter.entity, self._group, letters, row.letter.reject)
 
 
 class Mended:

@@ -27,13 +27,15 @@ FORMAT = 1
 class Replay:
     """`record`: the row's newest, as it stands in its topic. `ends`: of the topic's partitions, how far it was looked.
 
-    `letters`: likewise of the dead-letter topic's: the dead letters of the row below are what this is to mend.
+    `group`: of the service that is asked. `letters`: likewise of the dead-letter topic's: the dead letters of the row
+    below are what this is to mend.
     `reject`: why they are dead letters; None where the replay stands for none.
     """
 
     record: Record
     ends: Mapping[int, int]
     entity: Entity
+    group: str
     letters: Mapping[int, int]
     reject: Reject | None = None
 
@@ -46,6 +48,7 @@ class Replay:
             "origin": [record.topic, record.partition, record.offset],
             "ends": self.ends,
             "entity": self.entity,
+            "group": self.group,
             "letters": self.letters,
             "reject": None if self.reject is None else [self.reject.reason, self.reject.errors],
         }
@@ -71,6 +74,7 @@ class Replay:
                 ),
                 _numbers(told["ends"]),
                 Entity(told["entity"]),
+                str(told["group"]),
                 _numbers(told["letters"]),
                 None if reject is None else Reject(Reason(reject[0]), tuple(FieldError(*each) for each in reject[1])),
             )

@@ -71,7 +71,7 @@ def test_what_is_no_letter_of_ours_is_none(name: str) -> None:
 
 def _replay(record: Record, letters: dict[int, int]) -> Replay:
     reject = Reject(Reason.INVALID, (FieldError("Currency", "is wrong"),))
-    return Replay(record, {0: 9}, Entity.ORDERS, letters, reject)
+    return Replay(record, {0: 9}, Entity.ORDERS, "group", letters, reject)
 
 
 def test_a_replay_is_read_as_it_was_written() -> None:
@@ -98,7 +98,7 @@ def test_a_replay_mends_the_letters_that_were_there_when_it_was_asked_for() -> N
 
 def test_the_letters_of_a_row_are_one_replay() -> None:
     """From the first of its records on it is looked for its newest; a letter without a key names no row."""
-    dead = DeadRows(NAMES, Wire())
+    dead = DeadRows(NAMES, Wire(), "group")
     for offset in (5, 3, 8):
         dead.add(_read(_letter(offset)))
     dead.add(_read(replace(_letter(9), key=None)))
