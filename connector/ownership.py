@@ -119,8 +119,8 @@ class Ownership:
         """The partitions of the entity's topics that this process owns."""
         return [partition for partition in self._offsets.partitions if partition.topic in self._topics[entity]]
 
-    def has_said_replays(self, partition: Partition) -> bool:
-        """Whether the last commit of the partition has said that of it replays may be sent, and is confirmed."""
+    def has_said_unrepeated(self, partition: Partition) -> bool:
+        """Whether the partition's last commit said that what is sent may not be read again, and is confirmed."""
         said = self._said.get(partition)
         return said is not None and said[1].beyond and partition not in self._under_way
 

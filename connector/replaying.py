@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from connector.letters import Letters
     from connector.ownership import Ownership
     from connector.taking import Taking
+    from connector.unrepeated import Unrepeated
 
 _LOG = logs.get("replaying")
 
 RETRY_INTERVAL = 1.0
-LULL = 30.0
-"""Seconds without a replay after which commits no longer say that there may be some."""
-
 _WHY = {
     "elsewhere": "another replica reads its topic's partition",
     "scan_again": "more has been read since the command looked than is remembered",
@@ -55,6 +53,7 @@ class Parts(NamedTuple):
     gate: Gate
     pending: Pending
     memory: Memory
+    unrepeated: Unrepeated
     topics: Mapping[Entity, Sequence[str]]
     kept: Collection[Entity]
 
@@ -72,10 +71,8 @@ class Replaying:
         self._group = group
         self._parts = parts
         self._entities = {topic: entity for entity, topics in parts.topics.items() for topic in topics}
-        self._risky: set[Partition] = set()  # partitions of which something may be sent that is not read again
         self._repeats = logs.Repeats()
         self._waits = False
-        self._lull_at = 0.0
         self._retry_at = 0.0
 
     def turn(self, now: float) -> bool:
@@ -89,18 +86,8 @@ class Replaying:
         if now < self._retry_at:
             return False
         self._retry_at = now + RETRY_INTERVAL
-        if self._risky and now >= self._lull_at:
-            self._lull_at = now + LULL
-            self._calm_down()
         waited, self._waits = self._waits, False
         return waited
-
-    def _calm_down(self) -> None:
-        """Let commits say again that what is sent will be read again, if no replay is under way."""
-        if not self._parts.pending.replaying():
-            for partition in self._risky & set(self._parts.offsets.partitions):
-                self._parts.gate.replays(partition, begin=False)
-            self._risky.clear()
 
     def take(self, carrier: Record, place: Partition, now: float, full: Collection[Entity]) -> Taken:
         """Take in what a record of the topic asks for. `full`: entities of which nothing more may be taken in.
@@ -130,15 +117,15 @@ class Replaying:
             return Taken(outcome)
         if outcome:
             return self._give_back(replay, carrier, outcome, now)
-        if entity not in parts.kept:  # what is kept on disk is sent again after a crash, and waits for that
-            self._announce(source, now)
+        if entity not in parts.kept and not parts.unrepeated.may_go(source, now):  # what is kept waits on disk
+            self._waits = True
+            raise NotYet
         return parts.taking.replay(record, source, (place, carrier.offset), now)
 
     def forget(self, partitions: Collection[Partition]) -> None:
         """The partitions are another process's, or are read anew. Replays of their rows are to be read again."""
         parts = self._parts
         parts.memory.forget(partitions)
-        self._risky.difference_update(partitions)
         lost = [ticket for ticket in parts.pending.lost_replays() if parts.offsets.valid(ticket)]
         for ticket in lost:
             place, position = ticket.partition, parts.offsets.position(ticket.partition)
@@ -165,16 +152,6 @@ class Replaying:
             if memory.last(partition, name) >= end:
                 return "superseded"
         return ""
-
-    def _announce(self, source: Partition, now: float) -> None:
-        """Let a successor know that what is sent may not be among what it reads: it waits with all then."""
-        self._lull_at = now + LULL
-        if source not in self._risky:
-            self._parts.gate.replays(source, begin=True)
-            self._risky.add(source)
-        if not self._parts.ownership.has_said_replays(source):
-            self._waits = True
-            raise NotYet
 
     def _give_back(self, replay: Replay, carrier: Record, outcome: str, now: float) -> Taken:
         """Put a replay back among the dead letters, if it stands for one; its place is kept until it is there."""

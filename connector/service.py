@@ -43,6 +43,7 @@ from connector.report import Report
 from connector.sharing import Sharing
 from connector.taking import Taking
 from connector.telling import Teller
+from connector.unrepeated import Unrepeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -192,6 +193,8 @@ class Service:
             entities=entities,
             halts=self._truncated if settings.truncates == "halt" else None,
         )
+        self._unrepeated = Unrepeated(self._gate, self._ownership, self._pending)
+        self._second.may_go = self._unrepeated.may_go
         self._replaying = Replaying(
             settings.replay_topic,
             settings.kafka_group_id,
@@ -204,6 +207,7 @@ class Service:
                 self._gate,
                 self._pending,
                 memory,
+                self._unrepeated,
                 topics=settings.topics,
                 kept=settings.families,
             ),
@@ -249,6 +253,7 @@ class Service:
         self._mend(now)
         self._assemble(now)
         self._send()
+        self._unrepeated.turn(now)
         self._ownership.commit(now)
         stopped = self._dispatch.halting.halt is not None or self._stopping
         self._ownership.hold(stopped=stopped, full=self._full)
@@ -487,6 +492,7 @@ class Service:
         """The partitions are another process's, or are read anew."""
         self._taking.forget(partitions)
         self._replaying.forget(partitions)
+        self._unrepeated.forget(partitions)
         self._second.forget(partitions)
         if self._keeping is not None:
             self._keeping.forget(partitions)

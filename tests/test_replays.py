@@ -213,7 +213,7 @@ def test_a_replay_whose_partition_goes_is_a_letter_again() -> None:
     service = _refused(world)
     world.faults.down = True
     world.write_replays(world.ask())
-    assert world.run(service, 60, service._pending.replaying)  # noqa: SLF001 (it must be under way)
+    assert world.run(service, 60, lambda: service._pending.entries(Entity.ORDERS) == 1)  # noqa: SLF001 (it is under way)
     orders = [partition for partition in world.log if partition.topic == "shop.orders"]
     world.sources[-1].take_away(orders)
     world.faults.down = False

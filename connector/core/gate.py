@@ -87,8 +87,8 @@ class Mark:
 class _Passage:
     """A partition's way through the gate. Times are monotonic seconds, but for `waiting_since`.
 
-    `remembers`: every event that a predecessor can have read is known to lie at or below `newest`. `replays`: what is
-    sent of it may be of records that will not be read again.
+    `remembers`: every event that a predecessor can have read is known to lie at or below `newest`.
+    `unrepeated`: what is sent may be of records that will not be read again.
     """
 
     assigned_at: float
@@ -102,7 +102,7 @@ class _Passage:
     sender: str = ""
     newest: Position | None = None
     remembers: bool = False
-    replays: bool = False
+    unrepeated: bool = False
     repeats_until: float = 0.0
 
 
@@ -199,14 +199,14 @@ class Gate:
         """What a commit during the tenure says; of a partition that is not known yet nothing may be committed."""
         passage = self._passages[partition]
         since, beyond = (None, False) if passage.sending else (passage.waiting_since, passage.beyond)
-        return Mark(passage.clean, since, passage.newest, beyond or passage.replays, passage.sender)
+        return Mark(passage.clean, since, passage.newest, beyond or passage.unrepeated, passage.sender)
 
-    def replays(self, partition: Partition, *, begin: bool) -> None:
+    def unrepeated(self, partition: Partition, *, begin: bool) -> None:
         """From the next commit on it is said that what is sent may not be read again; or, in the end, no longer.
 
-        That commit must be confirmed before something of a replay may be sent.
+        That commit must be confirmed before such a thing may be sent.
         """
-        self._passages[partition].replays = begin
+        self._passages[partition].unrepeated = begin
 
     def sending(self, partition: Partition, sender: str = "") -> None:
         """From the next commit on it is said that requests may be at the server, by whom.

@@ -170,9 +170,12 @@ class Pending:
         entries = chain(self._flying.values(), (entry for entry in self._waiting.values() if entry.exposed))
         return {partition for entry in entries for partition, ticket in entry.tickets.items() if not ticket.holds}
 
-    def replaying(self) -> bool:
-        """Whether something waits or flies for the sake of a replay. It looks at all entries."""
-        return any(entry.replay for place in (self._waiting, self._flying) for entry in place.values())
+    def unrepeated(self, partitions: Collection[Partition]) -> bool:
+        """Whether something of the partitions waits or flies that is not read again. It looks at all entries."""
+        tickets = (
+            ticket for place in (self._waiting, self._flying) for entry in place.values() for ticket in entry.places
+        )
+        return any(not ticket.holds and ticket.partition in partitions for ticket in tickets)
 
     def document(self, key: Key) -> bytes | None:
         """The newest unsettled document of the key: what a field that the event lacks is filled from."""

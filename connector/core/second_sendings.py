@@ -13,7 +13,7 @@ from connector.core.remembered import MOST_BYTES, Remembered
 from connector.core.states import Change, Key, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from connector.core.entries import Entry
     from connector.core.events import Partition
@@ -29,6 +29,8 @@ class SecondSendings:
     """
 
     def __init__(self, settle: float, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        self.may_go: Callable[[Partition, float], bool] = lambda _, __: True
+        """Whether something of a partition may be sent that is not read again after a crash."""
         self._settle = settle
         self._most = most
         self._deleted: dict[Key, float] = {}  # when its DELETE is surely done, the earliest first
@@ -62,6 +64,9 @@ class SecondSendings:
         while self._deleted:
             key, until = next(iter(self._deleted.items()))
             if until > now and not at_once:
+                break
+            waits = self._again.get(key)
+            if waits is not None and not at_once and not self.may_go(waits.partition, now):
                 break
             del self._deleted[key]
             if (change := self._again.pop(key)) is not None:
