@@ -51,11 +51,11 @@ def settings_without_key(environ: Mapping[str, str]) -> Settings:
 
 def moment(text: str) -> datetime:
     """The time that a text tells: ISO 8601, in UTC unless it says otherwise, or how long ago, such as 2h."""
-    if ago := _AGO.fullmatch(text.strip()):
-        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
     try:
+        if ago := _AGO.fullmatch(text.strip()):
+            return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
         told = datetime.fromisoformat(text.strip())
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError("expected a time such as 2026-03-01T12:00 (UTC), or 2h, 3d ago") from None
     return told.replace(tzinfo=told.tzinfo or UTC)
 

@@ -11,12 +11,15 @@ import json
 import os
 import sys
 from base64 import b64encode
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector.errors import PlatformError
 from connector.letter_search import Left, add_filters, letters, search
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from connector.core.dead_letter import Letter
@@ -40,12 +43,21 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _own(path: str) -> BinaryIO:
-    """A new file that only its owner may read."""
+@contextmanager
+def _own(path: str) -> Iterator[BinaryIO]:
+    """A new file that only its owner may read; it goes again if it can't be finished."""
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
         raise PlatformError(f"{path} can't be written: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+    except BaseException as error:
+        Path(path).unlink()
+        if isinstance(error, OSError):
+            raise PlatformError(f"{path} can't be written: {error.strerror}") from error
+        raise
 
 
 def _line(letter: Letter) -> bytes:

@@ -57,7 +57,7 @@ class Letter:
                 told.get("replenit.attempts", ""),
                 datetime.fromisoformat(told["replenit.time"]).astimezone(UTC),
             )
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
 
     @property

@@ -204,11 +204,16 @@ def test_deletes_that_were_missed_are_made_up_for(kafka: Broker) -> None:
     assert sandbox.broken_promises == []
 
 
-def test_what_is_wrong_is_told_and_nothing_is_sent(kafka: Broker) -> None:
+def test_what_is_wrong_is_told_and_nothing_is_sent(kafka: Broker, tmp_path: Path) -> None:
     """A missing topic, a broker that is away, wrong settings and a misspelt place: each ends with its status."""
     shop = Users(kafka)
     missing = shop.run("dead-letters", "list", status=69, DEAD_LETTER_TOPIC="nowhere")
     assert "The topic nowhere does not exist" in missing
+    file = tmp_path / "letters"
+    shop.run("dead-letters", "export", str(file), status=69, DEAD_LETTER_TOPIC="nowhere")
+    assert not file.exists()
+    for wrong in ("soon", "999999d", "2026-13-01"):
+        assert "expected a time" in shop.run("dead-letters", "list", "--since", wrong, status=2)
     away = shop.run("dead-letters", "list", status=69, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9")
     assert "check KAFKA_BOOTSTRAP_SERVERS" in away
     assert "TOPIC_CUSTOMERS" in shop.run("dead-letters", "list", status=78, TOPIC_CUSTOMERS="no topic!")
