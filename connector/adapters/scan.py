@@ -45,7 +45,7 @@ class Scan:
         self._group_id = group_id
         self._properties = dict(properties)
         self._trouble = ""
-        own = {"error_cb": self._error}
+        own = {"error_cb": self._error, "fetch.wait.max.ms": "10"}  # the end is an empty answer, which is waited for
         with wrong_properties():
             self._consumer = Consumer({**consumer_properties(properties, group_id), **own}, logger=LIBRDKAFKA)
         self._admin = AdminClient({**QUIET, **common_properties(properties)}, logger=LIBRDKAFKA)
