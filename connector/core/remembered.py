@@ -37,6 +37,10 @@ class Remembered(Generic[K, V]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._values)
 
+    def get(self, key: K) -> V | None:
+        """The key's value, None if it is not remembered."""
+        return self._values.get(key)
+
     def put(self, key: K, value: V) -> None:
         """Remember, as the latest."""
         self.pop(key)
