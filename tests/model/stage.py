@@ -1,0 +1,298 @@
+"""A shop, Kafka, the API and up to two processes of the connector in one group: what can happen to them, and the judge.
+
+Each thing that can happen is a method here or in `processes.py`, and so a rule of the machine and a step of a story
+(`story.py`). What is broken is written down at once in `broken`; `end` heals everything and tells what is wrong then.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from model.api import FAULTS, Api
+from model.group import Group, Member
+from model.history import History, is_wanted
+from model.processes import Processes, Sender
+from model.rules import SLOTS, Rule
+from simulation import PARTITIONS, TOPICS, SimulatedTopic, World, settings
+
+from connector.core.events import Partition
+from connector.metrics import Metrics
+from connector.service import Clocks, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model.history import Row
+
+    from connector.adapters.kafka import Commit
+    from connector.settings import Settings
+
+Naming: TypeAlias = Literal["all", "first", "none"]
+NAMES_BAD: tuple[Naming, ...] = get_args(Naming)
+
+_ENTITIES = tuple(TOPICS)
+_ROW: dict[str, Sequence[Any]] = {"entity": _ENTITIES, "number": (0, 1, 2, 3)}
+_SHAPES = (0, 1, 2, 3, 4, 7)
+
+SHOP_RULES = {
+    "write": Rule(14, {**_ROW, "shape": _SHAPES}),
+    "misfit": Rule(1, {"number": _ROW["number"]}),
+    "touch": Rule(2, _ROW),
+    "delete": Rule(5, {**_ROW, "tombstone": (False, True)}),
+    "replace": Rule(3, {**_ROW, "shape": _SHAPES}),
+    "snapshot": Rule(2, {}),
+    "load": Rule(1, {"entity": _ENTITIES}),
+    "garble": Rule(2, _ROW),
+    "poison": Rule(2, _ROW),
+    "grow": Rule(1, {"entity": _ENTITIES}),
+    "api_fault": Rule(9, {"fault": FAULTS, "share": (0.3, 1.0)}),
+    "others": Rule(2, {"requests": (5, 30, 120)}),
+    "stall": Rule(2, {"entity": _ENTITIES, "number": (0, 1, 2), "seconds": (1, 8, 40)}),
+}
+
+_PREFIX = {"customers": "c", "orders": "o", "products": "p"}
+_ITEMS = ("s1", "s2", "s3")
+_LISTS = ("order_items", "product_variants")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What stays the same for the whole of a story.
+
+    `merges`: the API's reading of upserts; then every update has a before-image, by which removed items are known.
+    `tight`: the budget is a fifth of the usual. `interleaves`: polls bring a few records of some partitions.
+    """
+
+    seed: int = 0
+    merges: bool = False
+    tight: bool = False
+    interleaves: bool = False
+    names_bad: Naming = "all"
+
+
+class Stage:
+    """See above."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.world = World(kind.seed)
+        self.world.interleaves = kind.interleaves
+        self.world.faults.names_bad = kind.names_bad
+        self.history = History()
+        limits = (40, 1200) if kind.tight else (100, 5000)
+        self.api = Api(self.world, self.history, merges=kind.merges, limits=limits)
+        self.broken = self.api.broken
+        self.group = Group(self.world, self._judge_commit)
+        self.processes = Processes(self.world, self.group, self.broken, self._launch, meanwhile=self._write_all)
+        self._settings = _settings(limits)
+        self._misfits: set[tuple[Row, float]] = set()
+        self._letters: dict[Row, float] = {}
+        self._buried: set[tuple[Partition, int]] = set()
+        self._judged_letters = 0
+        self.processes.start(0)
+
+    def _launch(self, _: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
+        sender = Sender(self.world, member, self.api.accept)
+        return Service(self._settings, member, sender, topic, metrics=Metrics(), clocks=clocks)
+
+    # The shop
+
+    def write(self, entity: str, number: int, shape: int) -> None:
+        """Insert or update a row. The shape's bits say what it holds; without consent if they say nothing."""
+        before = self.kind.merges or shape % 2 == 0
+        self.world.write(entity, _name(entity, number), with_before=before, **self._columns(entity, number, shape))
+        self.history.see(self.world)
+
+    def misfit(self, number: int) -> None:
+        """Write an order that can't be mapped: a dead letter."""
+        name = _name("orders", number)
+        self.world.write("orders", name, **{**self._columns("orders", number, 1), "currency": "euros"})
+        self.history.see(self.world)
+        self._misfits.add((("orders", name), self.world.versions["orders", name]))
+
+    def touch(self, entity: str, number: int) -> None:
+        """Update a row without changing it."""
+        row = self.world.tables[entity].get(_name(entity, number))
+        if row is not None:
+            self.world._emit(entity, _name(entity, number), "u", row, row)  # noqa: SLF001 (an event of its own kind)
+            self.history.see(self.world)
+
+    def delete(self, entity: str, number: int, *, tombstone: bool) -> None:
+        self.world.delete(entity, _name(entity, number), tombstone=tombstone)
+        self.history.see(self.world)
+
+    def replace(self, entity: str, number: int, shape: int) -> None:
+        """Delete a row and insert it again at once."""
+        self.delete(entity, number, tombstone=shape % 2 == 0)
+        self.write(entity, number, shape)
+
+    def snapshot(self) -> None:
+        self.world.snapshot()
+        self.history.see(self.world)
+
+    def load(self, entity: str) -> None:
+        """Write thirty rows at once."""
+        for number in range(10, 40):
+            self.write(entity, number, 1)
+
+    def garble(self, entity: str, number: int) -> None:
+        """Write a record under a row's key that nobody can read."""
+        name = _name(entity, number)
+        partition = self.world.moved_to.get(name, sum(name.encode()) % PARTITIONS)
+        key = json.dumps({f"{entity[:-1]}_id": name}).encode()
+        self.world.emit_raw(entity, partition, key, b"no json")
+        self.history.see(self.world)
+
+    def poison(self, entity: str, number: int) -> None:
+        """From now on the API refuses this row."""
+        self.api.poisoned.add((entity, _name(entity, number)))
+
+    def _columns(self, entity: str, number: int, shape: int) -> dict[str, Any]:
+        name = _name(entity, number)
+        version = self.world.versions[entity, name] + 1
+        items = [each for bit, each in enumerate(_ITEMS) if shape >> bit & 1]
+        if entity == "customers":
+            return {"gdpr_optin": shape != 0}
+        if not items and not self.kind.merges:
+            items = [_ITEMS[0]]
+        if entity == "orders":
+            lines = [{"product_id": "p", "sku": each, "quantity": version, "price": 1} for each in items]
+            return {"order_items": json.dumps(lines)}
+        return {"product_variants": json.dumps([{"variant_id": each, "sku": each} for each in items])}
+
+    def _write_all(self, number: int) -> None:
+        for entity in TOPICS:
+            self.write(entity, number, 1)
+
+    def grow(self, entity: str) -> None:
+        """Add a partition, to which the rows' next records go.
+
+        With a single process only: two could have a row's older and newer records at one time, which nothing orders.
+        """
+        new = Partition(TOPICS[entity], PARTITIONS)
+        if len(self.processes.running) > 1 or len(self.group.members) > 1 or new in self.world.log:
+            return
+        self.world.log[new], self.world.low[new] = [], 0
+        self.world.moved_to |= {_name(entity, number): PARTITIONS for number in range(0, 40, 2)}
+
+    # Faults
+
+    def api_fault(self, fault: str, share: float) -> None:
+        """From now on so many requests go wrong in this way."""
+        self.api.fault, self.api.share = fault, share
+
+    def others(self, requests: int) -> None:
+        """Another client uses the key."""
+        self.api.others(requests)
+
+    def stall(self, entity: str, number: int, seconds: float) -> None:
+        """Nothing comes of a partition for so long."""
+        self.world.stalled[Partition(TOPICS[entity], number)] = self.world.now + seconds
+
+    # The judge
+
+    def _judge_commit(self, member: Member, partition: Partition, commit: Commit) -> None:
+        """Nothing is committed that is not settled."""
+        before = self.world.committed.get(partition)
+        first = before.offset if before else 0
+        if self.group.owners.get(partition) is not member:
+            self.broken.append(f"{partition} is committed by {member.name}, which does not own it")
+        if commit.offset < first:
+            self.broken.append(f"{partition}: commit back from {first} to {commit.offset}")
+        self._see_letters()
+        for place in self.history.bad - self._buried:
+            if place[0] == partition and place[1] < commit.offset:
+                self.broken.append(f"{partition} is committed at {commit.offset}, past the bad record at {place[1]}")
+        for record in self.world.log[partition][first : commit.offset]:
+            version = self.history.versions.get((partition, record.offset))
+            if version is not None and not self._resolved(member, self.history.row(record), version):
+                self.broken.append(f"{partition} is committed at {commit.offset}, past {record.offset}")
+
+    def _resolved(self, member: Member, row: Row, version: float) -> bool:
+        """Replenit was told of this state or of a newer one, or it need not be told.
+
+        What the API refuses need not be a dead letter where something newer was read, which keeps its place.
+        """
+        if max(self.api.told.get(row, 0.0), self._letters.get(row, 0.0)) >= version:
+            return True
+        newer = [
+            event
+            for partition, events in self.history.events[row].items()
+            for event in events
+            if event.version >= version and event.offset < member.delivered(partition)
+        ]
+        held = self.api.held.get(row)
+        absent = (held is None or not held["consent"]) and not all(event.there for event in newer)
+        return absent or (row in self.api.poisoned and len(newer) > 1)
+
+    def _see_letters(self) -> None:
+        for letter in self.world.letters[self._judged_letters :]:
+            record = letter.record
+            place = (Partition(record.topic, record.partition), record.offset)
+            self._buried.add(place)
+            version = self.history.versions.get(place)
+            if version is None:
+                continue
+            row = self.history.row(record)
+            self._letters[row] = max(version, self._letters.get(row, 0.0))
+            if row not in self.api.poisoned and (row, version) not in self._misfits:
+                self.broken.append(f"{record.where} is a dead letter, and nothing is wrong with it")
+        self._judged_letters = len(self.world.letters)
+
+    def end(self) -> list[str]:
+        """Heal everything, let it come to rest, and tell what is wrong."""
+        self.api_fault("none", 1.0)
+        self.processes.heal()
+        for _ in range(4):
+            if self.processes.rest(1500, self.world.settled) or self.broken:
+                break
+            for entity in TOPICS:  # good rows show that a suspended lane works
+                self.load(entity)
+        else:
+            self.broken.append(f"not at rest: {self._unsettled()}")
+        self._see_letters()
+        unburied = [f"no dead letter of {place} at {offset}" for place, offset in self.history.bad - self._buried]
+        return self.broken + unburied + self._differences()
+
+    def _unsettled(self) -> list[str]:
+        committed = self.world.committed
+        settled = {place: committed[place].offset if place in committed else 0 for place in self.world.log}
+        ends = {place: len(log) for place, log in self.world.log.items()}
+        return [f"{place}: {settled[place]} of {end}" for place, end in ends.items() if settled[place] < end]
+
+    def _differences(self) -> list[str]:
+        found = []
+        rows = {(entity, name): row for entity, table in self.world.tables.items() for name, row in table.items()}
+        for row in sorted(rows.keys() | self.api.held.keys()):
+            there, held = rows.get(row), self.api.held.get(row)
+            version = float(self.world.versions[row]) if there else None
+            if version is not None and self._letters.get(row) == version:
+                continue
+            if held is not None and not held["consent"] and there is not None:
+                held = None  # retracted
+            wanted = there is not None and is_wanted(there)
+            if not wanted and held is not None:
+                found.append(f"{row} is at Replenit, version {held['version']}")
+            elif wanted and (held is None or held["version"] != version):
+                found.append(f"{row}: expected version {version}, found {held and held['version']}")
+            elif there is not None and held is not None and row not in self.api.poisoned:
+                items = {each["sku"] for name in _LISTS for each in json.loads(there.get(name, "[]"))}
+                if held["items"] != items:
+                    found.append(f"{row}: expected items {sorted(items)}, found {sorted(held['items'])}")
+        return found
+
+
+_SETTINGS: dict[tuple[int, int], Settings] = {}
+
+
+def _settings(limits: tuple[int, int]) -> Settings:
+    if limits not in _SETTINGS:
+        minute, hour = (str(limit // len(SLOTS)) for limit in limits)
+        _SETTINGS[limits] = settings(RATE_LIMIT_PER_MINUTE=minute, RATE_LIMIT_PER_HOUR=hour)
+    return _SETTINGS[limits]
+
+
+def _name(entity: str, number: int) -> str:
+    return f"{_PREFIX[entity]}{number}"
