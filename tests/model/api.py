@@ -32,6 +32,9 @@ SERVER_IS_DONE = 59.0
 WORKS_ON = 29.0
 """Seconds for which it works on after its client, or a gateway before it, has given up."""
 
+QUEUED = 600.0
+"""Seconds that a customer's DELETE may take, where they are queued."""
+
 _ID_FIELDS = {"customers": "CustomerId", "orders": "OrderId", "products": "ProductId"}
 _LISTS = {"orders": ("OrderItems", "Sku"), "products": ("ProductVariants", "VariantId")}
 _LIMITS = ((60.0, "minute"), (3600.0, "hour"))
@@ -41,6 +44,8 @@ class Api:
     """Replenit. `merges`: an upsert merges a document's items, else it replaces them. `share`: of requests that fail.
 
     `limits`: by window, what all processes may send together; requests of others count for the answers only.
+    `works_on`: it does so after its client has given up. `queues`: it takes its time for the DELETE of a customer;
+    where that removes a row that came back since, `overtaken` tells when it was accepted.
     """
 
     def __init__(self, world: World, history: History, *, merges: bool, limits: tuple[int, int]) -> None:
@@ -50,6 +55,9 @@ class Api:
         self.limits = limits
         self.fault = "none"
         self.share = 1.0
+        self.works_on = True
+        self.queues = False
+        self.overtaken: dict[Row, float] = {}
         self.poisoned: set[Row] = set()
         self.broken: list[str] = []
         self.purposes: Counter[str] = Counter()
@@ -79,7 +87,8 @@ class Api:
         latency = chance.uniform(1, 29) if fault == "slow" else chance.uniform(0.02, 0.3)
         answered = 30.0 if fault == "timeout" else latency
         late = fault in {"timeout", "gateway", "reset"}
-        done = chance.uniform(0, min(SERVER_IS_DONE, answered + WORKS_ON)) if late else chance.uniform(0, latency)
+        at_most = min(SERVER_IS_DONE, answered + WORKS_ON) if late and self.works_on else latency
+        done = chance.uniform(0, at_most)
         arrival = world.now + min(done, chance.uniform(0, latency))
         applied = not late or chance.random() < 0.7
         answers: list[Answer] = []
@@ -167,7 +176,8 @@ class Api:
         items = _items(entity, document)
         if self.merges:
             items |= self.held.get(row, {}).get("items", set())
-        self.held[row] = {"version": version, "consent": document.get("GdprOptin") is not False, "items": items}
+        consent = document.get("GdprOptin") is not False
+        self.held[row] = {"version": version, "consent": consent, "items": items, "leaves": False}
 
     def _delete(self, batch: Batch, row: Row) -> Answer:
         held, entry = self.held.get(row), batch.entries[0]
@@ -180,14 +190,26 @@ class Api:
         assert unquote(identifier) == row[1]
         if entry.state.document is None:  # else the row that was inserted again follows
             self._progress(row, self.history.at(entry.record))
+        if self.queues and row[0] == "customers":
+            accepted, version = self.world.now, self.told[row]
+            if held is not None:
+                held["leaves"] = True
+            self.world.at(accepted + self.world.random.uniform(0, QUEUED), lambda: self._leave(row, version, accepted))
+            return _answer(200, {"success": True, "message": "Queued.", "data": {}})
         self.held.pop(row, None)
         if held is None and row[0] != "customers":
             return _answer(404, {"success": False, "message": f"{row[0][:-1].title()} not found.", "data": {}})
         return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
 
+    def _leave(self, row: Row, version: float, accepted: float) -> None:
+        """A customer's DELETE has its turn in the queue, at last."""
+        held = self.held.pop(row, None)
+        if held is not None and held["version"] > version:
+            self.overtaken[row] = accepted
+
     def _progress(self, row: Row, version: float) -> None:
         told = self.told.get(row, 0.0)
-        if version < told:
+        if version < told and self.works_on:
             self.broken.append(f"{row} goes back from version {told} to {version}")
         self.told[row] = max(told, version)
 

@@ -1,45 +1,48 @@
-"""A shop of several tables on the stage: families, each process with a disk of its own.
+"""A shop of several tables on the stage: families over one disk, so one process at a time.
 
 Beside what its world judges at every request and commit (`family_world.py`): the budget, and the end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from family_shop import Dialect
 from family_world import ID, FamilyWorld
-from memory_store import MemoryStore
 from model.group import Group, Member
 from model.processes import Processes, Sender
-from model.rules import SLOTS, Rule
+from model.rules import PROCESS_RULES, Rule
 from simulation import SimulatedTopic, settings
 
-from connector.core.events import Entity
 from connector.metrics import Metrics
 from connector.sandbox.state import Upsert
 from connector.service import Clocks, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
     from connector.adapters.kafka import Commit
-    from connector.core.dispatch import Batch
     from connector.core.events import Partition
-    from connector.core.requests import Answer, NoAnswer
     from connector.settings import Settings
+
+
+def _alone(arguments: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
+    return {name: (0,) if name == "slot" else values for name, values in arguments.items()}
+
 
 FAMILY_RULES = {
     "trade": Rule(20, {"chance": range(1000), "transactions": (1, 2, 5), "bad": (0.0, 0.0, 0.1)}),
     "snapshot": Rule(1, {}),
     "send_again": Rule(2, {"records": (3, 20)}),
-    "lose_disk": Rule(1, {"slot": SLOTS}),
+    "lose_disk": Rule(1, {}),
+    "guest": Rule(2, {"there": (False, True)}),
     "fault": Rule(
         8, {"name": ("fails", "loses_answer", "refuses_connection", "straggles", "throttles"), "share": (0.0, 0.3, 1.0)}
     ),
     "stall": Rule(4, {"number": range(30), "seconds": (1, 8, 40)}),
+    **{name: replace(rule, arguments=_alone(rule.arguments)) for name, rule in PROCESS_RULES.items()},
 }
 
 
@@ -64,26 +67,20 @@ class FamilyStage:
         self.world = self.family.world
         self.broken = self.family.server.broken
         self.group = Group(self.world, self._judge_commit)
-        self._stores = {slot: MemoryStore() for slot in SLOTS}
-        self._slots: dict[Member, int] = {}
+        self._guest = Member(self.group, "guest")
         self._settings = _settings(self.family.shop.mapping)
         self.processes = Processes(
             self.world, self.group, self.broken, self._launch, meanwhile=self._trade_on, ended=self._ended
         )
         self.processes.start(0)
 
-    def _launch(self, slot: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
-        self._slots[member] = slot
-
-        def accept(batch: Batch, reply: Callable[[Answer | NoAnswer], None]) -> None:
-            self.family.store = self._stores[slot]
-            self.family.server.accept(batch, reply)
-
-        sender, store = Sender(self.world, member, accept), self._stores[slot]
+    def _launch(self, _: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
+        sender = Sender(self.world, member, self.family.server.accept)
+        store = self.family.store
         return Service(self._settings, member, sender, topic, None, store, metrics=Metrics(), clocks=clocks)
 
-    def _ended(self, slot: int) -> None:
-        self._stores[slot].crash()
+    def _ended(self, _: int) -> None:
+        self.family.kill()
 
     def _trade_on(self, chance: int) -> None:
         self.trade(chance, 2, 0.0)
@@ -102,11 +99,16 @@ class FamilyStage:
         """The last records come a second time."""
         self.family.shop.send_again(records)
 
-    def lose_disk(self, slot: int) -> None:
+    def lose_disk(self) -> None:
         """The process ends at once, and its disk is lost."""
-        self.processes.crash(slot, known=True)
-        self._stores[slot] = MemoryStore()
-        self.family.lost_disks += 1
+        self.processes.crash(0, known=True)
+        self.family.kill(disk=True)
+
+    def guest(self, *, there: bool) -> None:
+        """Another replica has half of the partitions, and does nothing, as it has not all of them."""
+        self.group.evict(self._guest)
+        if there:
+            self.group.members.append(self._guest)
 
     def fault(self, name: str, share: float) -> None:
         """From now on so many requests go wrong in this way."""
@@ -120,26 +122,20 @@ class FamilyStage:
     # The judge
 
     def _judge_commit(self, member: Member, partition: Partition, commit: Commit) -> None:
-        self.family.store = self._stores[self._slots[member]]
         self.world.judge_commit(partition, commit)
 
     def end(self) -> list[str]:
-        """Heal everything, let one process come to rest, and tell what is wrong."""
+        """Heal everything, let it come to rest, and tell what is wrong."""
         for name in FAMILY_RULES["fault"].arguments["name"]:
             self.fault(name, 0.0)
-        for slot in SLOTS[1:]:
-            self.processes.stop(slot)
+        self.guest(there=False)
         self.processes.heal()
-        self.processes.start(0)
-        if not self.processes.rest(3600, self._settled) and not self.broken:
+        if not self.processes.rest(3600, self.family.settled) and not self.broken:
             self.broken.append("not at rest")
         windows = [
             f"{most} requests within {seconds} s" for seconds, limit in _LIMITS if (most := self._most(seconds)) > limit
         ]
         return [*self.family.differences(), *windows]
-
-    def _settled(self) -> bool:
-        return self.world.settled() and not any(map(self._stores[0].dirty, Entity))
 
     def _most(self, seconds: float) -> int:
         arrivals = self.family.server.arrivals
@@ -153,6 +149,5 @@ _SETTINGS: dict[str, Settings] = {}
 def _settings(mapping: str) -> Settings:
     if mapping not in _SETTINGS:
         given: dict[str, Any] = {f"TOPIC_{entity.upper()}": f"shop.{entity}" for entity in ID}
-        limits = {"RATE_LIMIT_PER_MINUTE": "50", "RATE_LIMIT_PER_HOUR": "2500"}
-        _SETTINGS[mapping] = settings(MAPPING=mapping, STATE_DIR="/state", **given, **limits)
+        _SETTINGS[mapping] = settings(MAPPING=mapping, STATE_DIR="/state", **given)
     return _SETTINGS[mapping]

@@ -6,6 +6,7 @@ learns of it late.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from connector.adapters.kafka import Bounds, Commit, End
@@ -26,7 +27,7 @@ class Group:
     """The coordinator.
 
     `rotation` is what the assignment depends on beside the members, so that it can be changed. `first`: the partitions
-    that there were at first.
+    that there were at first. `moved_at`: when a process last lost some.
 
     `commit_faults`: what becomes of the next commits: they `fail`, are `lost` (they count, and are said to have
     failed), or are `slow` to be answered. `judge` sees each commit before it counts.
@@ -38,6 +39,7 @@ class Group:
         self.members: list[Member] = []
         self.owners: dict[Partition, Member] = {}
         self.rotation = 0
+        self.moved_at = -math.inf
         self.commit_faults: list[str] = []
         self.judge = judge
 
@@ -49,6 +51,7 @@ class Group:
 
     def evict(self, member: Member) -> None:
         """The member is not heard of any more, or has left: what it owned is free."""
+        self.moved_at = self.world.now
         if member in self.members:
             self.members.remove(member)
             self.owners = {partition: owner for partition, owner in self.owners.items() if owner is not member}
@@ -180,6 +183,7 @@ class Member:
         assert self._owner is not None
         if not partitions:
             return
+        self._group.moved_at = self._world.now
         self._owner.revoked(sorted(partitions))
         for partition in partitions:
             del self._positions[partition]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
-RULES = {Kind: SHOP_RULES | PROCESS_RULES, FamilyKind: FAMILY_RULES | PROCESS_RULES}
+RULES = {Kind: SHOP_RULES | PROCESS_RULES, FamilyKind: FAMILY_RULES}
 """Of each kind of stage."""
 
 
@@ -74,18 +74,16 @@ def make_up(chance: Random) -> Story:
     kind: Kind | FamilyKind
     seed, merges = chance.randrange(1000), chance.random() < 0.5
     if chance.random() < 0.7:
-        named = chance.choice(NAMES_BAD)
-        kind = Kind(seed, merges, tight=chance.random() < 0.2, interleaves=chance.random() < 0.5, names_bad=named)
+        also = {name: chance.random() < 0.2 for name in ("tight", "narrow", "queues")}
+        kind = Kind(seed, merges, interleaves=chance.random() < 0.5, names_bad=chance.choice(NAMES_BAD), **also)
     else:
         kind = FamilyKind(seed, merges, chance.choice(list(Dialect)), by_order=chance.random() < 0.3)
     rules = RULES[type(kind)]
     few = chance.sample(list(rules), chance.randrange(6, len(rules)))  # few rules make other stories than all do
     few += ["write" if isinstance(kind, Kind) else "trade", "run", "turn", "start"]
     chosen = chance.choices(few, [rules[name].weight for name in few], k=chance.randrange(5, 50))
-    drawn = ((name, rules[name].arguments.items()) for name in chosen)
-    return Story(
-        kind, tuple(Step(name, tuple((each, chance.choice(of)) for each, of in given)) for name, given in drawn)
-    )
+    steps = ((name, {each: chance.choice(of) for each, of in rules[name].arguments.items()}) for name in chosen)
+    return Story(kind, tuple(step(name, **given) for name, given in steps))
 
 
 def shorten(story: Story, wrong: Callable[[Story], bool]) -> Story:

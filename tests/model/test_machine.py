@@ -19,6 +19,8 @@ KINDS = st.builds(
     merges=st.booleans(),
     tight=st.booleans(),
     interleaves=st.booleans(),
+    narrow=st.booleans(),
+    queues=st.booleans(),
     names_bad=st.sampled_from(NAMES_BAD),
 )
 FAMILY_KINDS = st.builds(
