@@ -122,7 +122,8 @@ class Service:
         self._wall = clocks.wall
         self._lease = lease or Lease(math.inf, clocks.monotonic)
         self._offsets = Offsets()
-        self._gate = Gate(settings.http_timeout + SERVER_SETTLES)
+        settle_time = settings.http_timeout + SERVER_SETTLES
+        self._gate = Gate(settle_time)
         removals, batch_bytes = settings.removals == "each", settings.batch_max_bytes
         self._pending = Pending(self._offsets, removals=removals, batch_bytes=batch_bytes)
         self._suspensions = Suspensions()
@@ -139,6 +140,7 @@ class Service:
             lingers=Lingers(settings.linger_max, settings.delete_linger),
             suspicious=_suspicious,
             jitter=random.random,
+            settle_time=settle_time,
             suspensions=self._suspensions,
             second=self._second,
             customers_by="email" if settings.customer_identifier == "Email" else "customerId",

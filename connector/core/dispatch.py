@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from connector.core.suspensions import Suspensions
 
 AMBIGUITY = 30.0
-"""Seconds for which the server may go on with a request whose answer did not come."""
+"""Seconds for which the server may go on, at least, with a request whose answer did not come."""
 
 _SUSPICIOUS_FAILURES = 5
 _HOPELESS = 3600.0
@@ -84,6 +84,7 @@ class Dispatch:
 
     `suspensions` is shared with whoever suspends lanes for other reasons. `suspicious` tells which entries the strict
     reading of the API's documents would refuse. `customers_by`: see `Request.by`. `jitter` gives numbers from 0 to 1.
+    `settle_time`: seconds until the server is done with whatever was sent.
     """
 
     def __init__(  # noqa: PLR0913 (what it decides by)
@@ -96,6 +97,7 @@ class Dispatch:
         lingers: Lingers,
         suspicious: Callable[[Entry], bool],
         jitter: Callable[[], float],
+        settle_time: float,
         suspensions: Suspensions,
         second: SecondSendings,
         customers_by: str = "customerId",
@@ -111,6 +113,7 @@ class Dispatch:
         self._batch_max = batch_max
         self._suspicious = suspicious
         self._jitter = jitter
+        self._settle_time = settle_time
         self._candidates = Candidates(pending, suspensions, entities, batch_max)
         self._health = self._candidates.health
         self._isolations = self._candidates.isolations
@@ -269,7 +272,8 @@ class Dispatch:
             case Throttled():
                 self._again(batch, lane)
             case Transient(_, ambiguous):
-                self._failed(batch, lane, follows, now, locked_until=now + AMBIGUITY if ambiguous else 0.0)
+                done_at = max(now + AMBIGUITY, batch.slot.sent + self._settle_time)
+                self._failed(batch, lane, follows, now, locked_until=done_at if ambiguous else 0.0)
             case Stopped(reason, detail):
                 self._again(batch, lane)
                 follows.halted = self.halting.stop(reason, now, detail)

@@ -47,6 +47,7 @@ class Desk:
             lingers=Lingers(),
             suspicious=lambda _: False,
             jitter=lambda: 0.0,
+            settle_time=60.0,
             suspensions=Suspensions(),
             second=SecondSendings(900.0),
         )
@@ -196,18 +197,22 @@ def test_a_lane_without_any_success_waits_for_ever() -> None:
     assert desk.now - 10_000 > 3600
 
 
-def test_a_lost_answer_locks_its_keys() -> None:
-    """For 30 s nothing of the key is sent, whatever is new about it; other keys go on."""
+@pytest.mark.parametrize(
+    ("after", "locked"), [(1, 60), (30, 60), (50, 80)], ids=["a reset", "a time-out", "a process that stood still"]
+)
+def test_a_lost_answer_locks_its_keys(after: float, locked: float) -> None:
+    """For 60 s since it was sent, and 30 s at least, nothing of the key goes, whatever is new; other keys go on."""
     desk = Desk()
     desk.put("a")
-    desk.settle(desk.next(), NoAnswer("timeout", ambiguous=True))
-    lost = desk.now
+    lost = desk.next()
+    sent, desk.now = desk.now, desk.now + after
+    desk.settle(lost, NoAnswer("reset", ambiguous=True))
     desk.put("a", "b")
     batch = desk.next()
     assert ids(batch) == ["b"]
     desk.settle(batch, answer(200, OK))
     assert ids(desk.next()) == ["a"]
-    assert desk.now >= lost + 30
+    assert desk.now >= sent + locked
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,6 @@ FAULTS = (
 SERVER_IS_DONE = 59.0
 """Seconds after its sending within which the server is done with any request."""
 
-WORKS_ON = 29.0
-"""Seconds for which it works on after its client, or a gateway before it, has given up."""
-
 QUEUED = 600.0
 """Seconds that a customer's DELETE may take, where they are queued."""
 
@@ -87,7 +84,7 @@ class Api:
         latency = chance.uniform(1, 29) if fault == "slow" else chance.uniform(0.02, 0.3)
         answered = 30.0 if fault == "timeout" else latency
         late = fault in {"timeout", "gateway", "reset"}
-        at_most = min(SERVER_IS_DONE, answered + WORKS_ON) if late and self.works_on else latency
+        at_most = SERVER_IS_DONE if late and self.works_on else latency
         done = chance.uniform(0, at_most)
         arrival = world.now + min(done, chance.uniform(0, latency))
         applied = not late or chance.random() < 0.7
