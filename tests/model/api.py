@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FAULTS = (
     *("none", "slow", "refused", "error", "unavailable", "throttled", "unauthorized", "unknown_tenant"),
-    *("html", "unprocessed", "gateway", "timeout", "reset"),
+    *("too_large", "html", "unprocessed", "gateway", "timeout", "reset"),
 )
 """What may become of a request. After `gateway`, `timeout` and `reset` the server works on, and may well succeed."""
 
@@ -40,36 +40,42 @@ _LIMITS = ((60.0, "minute"), (3600.0, "hour"))
 class Api:
     """Replenit. `merges`: an upsert merges a document's items, else it replaces them. `share`: of requests that fail.
 
-    `limits`: by window, what all processes may send together; requests of others count for the answers only.
-    `works_on`: it does so after its client has given up. `queues`: it takes its time for the DELETE of a customer;
-    where that removes a row that came back since, `overtaken` tells when it was accepted.
+    It refuses `poisoned` rows, and fails over `crashing` ones. `limits`: what each of the `parts` of the budget may
+    send within a minute and an hour; requests of others count for the answers only. `works_on`: it does so after its
+    client has given up. `queues`: it takes its time for the DELETE of a customer; where that removes a row that came
+    back since, `overtaken` tells when it was accepted.
     """
 
-    def __init__(self, world: World, history: History, *, merges: bool, limits: tuple[int, int]) -> None:
+    def __init__(
+        self, world: World, history: History, *, merges: bool, names_bad: str, limits: tuple[int, int], parts: int
+    ) -> None:
         self.world = world
         self.history = history
         self.merges = merges
+        self.names_bad = names_bad
         self.limits = limits
+        self._limit = limits[0] * parts
         self.fault = "none"
         self.share = 1.0
         self.works_on = True
         self.queues = False
         self.overtaken: dict[Row, float] = {}
         self.poisoned: set[Row] = set()
+        self.crashing: set[Row] = set()
         self.broken: list[str] = []
         self.purposes: Counter[str] = Counter()
         self.held: dict[Row, dict[str, Any]] = {}
         self.told: dict[Row, float] = {}
         self._at_work: Counter[Row] = Counter()
-        self._ours: tuple[deque[float], ...] = (deque(), deque())
+        self._parts: list[tuple[deque[float], ...]] = [(deque(), deque()) for _ in range(parts)]
         self._all: deque[float] = deque()
 
     def others(self, requests: int) -> None:
         """Another client of the same key sends so many requests."""
         self._all.extend([self.world.now] * requests)
 
-    def accept(self, batch: Batch, reply: Callable[[Answer | NoAnswer], None]) -> None:
-        """Take a request in, and arrange its end and its answer."""
+    def accept(self, part: int, batch: Batch, reply: Callable[[Answer | NoAnswer], None]) -> None:
+        """Take a request in, which is of this part of the budget, and arrange its end and its answer."""
         world, chance = self.world, self.world.random
         self.purposes[batch.purpose] += 1
         fault = self.fault if chance.random() < self.share else "none"
@@ -91,8 +97,9 @@ class Api:
         answers: list[Answer] = []
 
         def arrive() -> None:
-            throttled = self._arrive()
-            answers.append(throttled or self._refuse(fault) or Answer(200, {}, b""))
+            throttled = self._arrive(part)
+            failing = "error" if self.crashing.intersection(rows) else fault
+            answers.append(throttled or self._refuse(failing, len(rows)) or Answer(200, {}, b""))
 
         def finish() -> None:
             if answers[0].status == 200 and applied and fault != "unprocessed":
@@ -113,16 +120,16 @@ class Api:
 
     # Limits
 
-    def _arrive(self) -> Answer | None:
+    def _arrive(self, part: int) -> Answer | None:
         now = self.world.now
         self._all.append(now)
-        for (seconds, name), limit, ours in zip(_LIMITS, self.limits, self._ours, strict=True):
+        for (seconds, name), limit, ours in zip(_LIMITS, self.limits, self._parts[part], strict=True):
             ours.append(now)
             while ours[0] <= now - seconds:
                 ours.popleft()
             if len(ours) > limit:
                 self.broken.append(f"{len(ours)} requests within a {name}")
-        if self._counted() > self.limits[0]:
+        if self._counted() > self._limit:
             return _answer(429, {"success": False, "message": "Too many requests"}, {"retry-after": "7"})
         return None
 
@@ -132,14 +139,16 @@ class Api:
         return len(self._all)
 
     def _headers(self) -> dict[str, str]:
-        limit = self.limits[0]
+        limit = self._limit
         return {"x-ratelimit-limit": str(limit), "x-ratelimit-remaining": str(max(0, limit - self._counted()))}
 
     # Answers
 
     @staticmethod
-    def _refuse(fault: str) -> Answer | None:
+    def _refuse(fault: str, records: int) -> Answer | None:
         match fault:
+            case "too_large" if records > 1:
+                return Answer(413, {}, b"<html>Too large")
             case "error" | "unavailable":
                 return _answer(500 if fault == "error" else 503, {"success": False, "message": "Internal error"})
             case "throttled":
@@ -157,13 +166,18 @@ class Api:
         documents = json.loads(batch.request.body)
         bad = [index for index, each in enumerate(documents) if (entity, each[_ID_FIELDS[entity]]) in self.poisoned]
         if bad:
-            names = {"all": [f"[{index}].Name" for index in bad], "first": [f"$[{bad[0]}].Name"], "none": ["Name"]}
-            errors = {key: ["The field Name is required."] for key in names[self.world.faults.names_bad]}
-            return _answer(400, {"success": False, "message": "Validation failed", "errors": errors})
+            return self._invalid(bad)
         for entry, document in zip(batch.entries, documents, strict=True):
             record = entry.record
             self._upsert(entity, document, self.history.at(record))
         return _answer(200, {"success": True, "message": "Saved.", "data": {"count": len(documents)}})
+
+    def _invalid(self, bad: list[int]) -> Answer:
+        if self.names_bad == "page":
+            return Answer(403, {}, b"<html>A firewall dislikes it")
+        names = {"all": [f"[{index}].Name" for index in bad], "first": [f"$[{bad[0]}].Name"], "none": ["Name"]}
+        errors = {key: ["The field Name is required."] for key in names[self.names_bad]}
+        return _answer(400, {"success": False, "message": "Validation failed", "errors": errors})
 
     def _upsert(self, entity: str, document: dict[str, Any], version: float) -> None:
         row = (entity, document[_ID_FIELDS[entity]])
@@ -195,7 +209,8 @@ class Api:
             return _answer(200, {"success": True, "message": "Queued.", "data": {}})
         self.held.pop(row, None)
         if held is None and row[0] != "customers":
-            return _answer(404, {"success": False, "message": f"{row[0][:-1].title()} not found.", "data": {}})
+            what = self.world.random.choice(["Order", "Record"])  # it is told apart from a tenant, or it is not
+            return _answer(404, {"success": False, "message": f"{what} not found.", "data": {}})
         return _answer(200, {"success": True, "message": "Deleted.", "data": {}})
 
     def _leave(self, row: Row, version: float, accepted: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from model.api import FAULTS, Api
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from connector.adapters.kafka import Commit
     from connector.settings import Settings
 
-Naming: TypeAlias = Literal["all", "first", "none"]
+Naming: TypeAlias = Literal["all", "first", "none", "page"]
 NAMES_BAD: tuple[Naming, ...] = get_args(Naming)
 
 _ENTITIES = tuple(TOPICS)
@@ -44,9 +45,11 @@ SHOP_RULES = {
     "delete": Rule(5, {**_ROW, "tombstone": (False, True)}),
     "replace": Rule(3, {**_ROW, "shape": _SHAPES}),
     "snapshot": Rule(2, {}),
-    "load": Rule(1, {"entity": _ENTITIES, "rows": (30, 250)}),
+    "load": Rule(1, {"entity": _ENTITIES, "rows": (30, 150)}),
+    "clear": Rule(1, {"entity": _ENTITIES}),
     "garble": Rule(2, _ROW),
     "poison": Rule(2, _ROW),
+    "sicken": Rule(1, _ROW),
     "grow": Rule(1, {"entity": _ENTITIES}),
     "api_fault": Rule(9, {"fault": FAULTS, "share": (0.3, 1.0)}),
     "others": Rule(2, {"requests": (5, 30, 120)}),
@@ -84,23 +87,25 @@ class Stage:
         self.kind = kind
         self.world = World(kind.seed)
         self.world.interleaves = kind.interleaves
-        self.world.faults.names_bad = kind.names_bad
         self.history = History()
-        limits = (40, 1200) if kind.tight else (100, 5000)
-        self.api = Api(self.world, self.history, merges=kind.merges, limits=limits)
+        limits = (20, 600) if kind.tight else (50, 2500)
+        self.api = Api(
+            self.world, self.history, merges=kind.merges, names_bad=kind.names_bad, limits=limits, parts=len(SLOTS)
+        )
         self.api.works_on, self.api.queues = not kind.narrow, kind.queues
         self.broken = self.api.broken
         self.group = Group(self.world, self._judge_commit)
         self.processes = Processes(self.world, self.group, self.broken, self._launch, meanwhile=self._write_all)
         self._settings = _settings(limits, narrow=kind.narrow)
+        self._sick: set[Row] = set()
         self._misfits: set[tuple[Row, float]] = set()
         self._letters: dict[Row, float] = {}
         self._buried: set[tuple[Partition, int]] = set()
         self._judged_letters = 0
         self.processes.start(0)
 
-    def _launch(self, _: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
-        sender = Sender(self.world, member, self.api.accept)
+    def _launch(self, slot: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
+        sender = Sender(self.world, member, partial(self.api.accept, slot))
         return Service(self._settings, member, sender, topic, metrics=Metrics(), clocks=clocks)
 
     # The shop
@@ -143,6 +148,12 @@ class Stage:
         for number in range(10, 10 + rows):
             self.write(entity, number, 1)
 
+    def clear(self, entity: str) -> None:
+        """Delete all rows of a table."""
+        for name in list(self.world.tables[entity]):
+            self.world.delete(entity, name)
+        self.history.see(self.world)
+
     def garble(self, entity: str, number: int) -> None:
         """Write a record under a row's key that nobody can read."""
         name = _name(entity, number)
@@ -154,6 +165,11 @@ class Stage:
     def poison(self, entity: str, number: int) -> None:
         """From now on the API refuses this row."""
         self.api.poisoned.add((entity, _name(entity, number)))
+
+    def sicken(self, entity: str, number: int) -> None:
+        """From now on the API fails over this row, until it is healed."""
+        self._sick.add((entity, _name(entity, number)))
+        self.api.crashing = self._sick
 
     def _columns(self, entity: str, number: int, shape: int) -> dict[str, Any]:
         name = _name(entity, number)
@@ -232,7 +248,7 @@ class Stage:
         held = self.api.held.get(row)
         gone = held is None or held["leaves"] or not held["consent"]
         absent = gone and not all(event.there for event in newer)
-        return absent or (row in self.api.poisoned and len(newer) > 1)
+        return absent or (row in self.api.poisoned | self._sick and len(newer) > 1)
 
     def _see_letters(self) -> None:
         for letter in self.world.letters[self._judged_letters :]:
@@ -244,13 +260,14 @@ class Stage:
                 continue
             row = self.history.row(record)
             self._letters[row] = max(version, self._letters.get(row, 0.0))
-            if row not in self.api.poisoned and (row, version) not in self._misfits:
+            if row not in self.api.poisoned | self._sick and (row, version) not in self._misfits:
                 self.broken.append(f"{record.where} is a dead letter, and nothing is wrong with it")
         self._judged_letters = len(self.world.letters)
 
     def end(self) -> list[str]:
         """Heal everything, let it come to rest, and tell what is wrong."""
         self.api_fault("none", 1.0)
+        self.api.crashing = set()
         self.processes.heal()
         for _ in range(4):
             if self.processes.rest(1500, self.world.settled) or self.broken:
@@ -273,7 +290,9 @@ class Stage:
 
     def _differences(self) -> list[str]:
         found = []
-        refused = self.api.poisoned | {row for row, _ in self._misfits}  # what these held before nobody knows any more
+        refused = (
+            self.api.poisoned | self._sick | {row for row, _ in self._misfits}
+        )  # what these held before nobody knows any more
         rows = {(entity, name): row for entity, table in self.world.tables.items() for name, row in table.items()}
         for row in sorted(rows.keys() | self.api.held.keys()):
             there, held = rows.get(row), self.api.held.get(row)
@@ -301,7 +320,7 @@ _SETTINGS: dict[tuple[tuple[int, int], bool], Settings] = {}
 
 def _settings(limits: tuple[int, int], *, narrow: bool) -> Settings:
     if (limits, narrow) not in _SETTINGS:
-        minute, hour = (str(limit // len(SLOTS)) for limit in limits)
+        minute, hour = map(str, limits)
         most = {"PENDING_MAX_KEYS": "100"} if narrow else {}
         _SETTINGS[limits, narrow] = settings(RATE_LIMIT_PER_MINUTE=minute, RATE_LIMIT_PER_HOUR=hour, **most)
     return _SETTINGS[limits, narrow]
