@@ -385,8 +385,15 @@ class FamilyRows:
             gone = read.body is None or read.parent is None
             if settled and old is not None and old.body and (gone or old.parent != read.parent):
                 self._let_go(reader, read.key, old)
-            if read.parent is not None and read.body is not None:
-                self._hold(read.parent, read.body, there=True)
+            if read.body is not None and (parent := self._holder(reader, event, read)) is not None:
+                self._hold(parent, read.body, there=True)
+
+    def _holder(self, child: Reader, event: ChangeEvent, read: Read) -> str | None:
+        """Whose document may hold a child row: of its parent, or of one that went in a cascade that was read before."""
+        if read.parent is not None or event.after is None:
+            return read.parent
+        parent = child.parent(event.after)
+        return None if parent is None or self._store.family(self._entity, parent) is None else parent
 
     def _recall_root(self, event: ChangeEvent, read: Read, *, settled: bool) -> None:
         """As `_recall`, of a root row; its document's items are in it, unless they are rows of another table.
