@@ -70,12 +70,17 @@ class FamilyStage:
         self._guest = Member(self.group, "guest")
         self._settings = _settings(self.family.shop.mapping)
         self.processes = Processes(
-            self.world, self.group, self.broken, self._launch, meanwhile=self._trade_on, ended=self._ended
+            self.world,
+            self.group,
+            self.broken,
+            accept=lambda _: self.family.server.accept,
+            launch=self._launch,
+            meanwhile=self._trade_on,
+            ended=self._ended,
         )
         self.processes.start(0)
 
-    def _launch(self, _: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
-        sender = Sender(self.world, member, self.family.server.accept)
+    def _launch(self, member: Member, sender: Sender, topic: SimulatedTopic, clocks: Clocks) -> Service:
         store = self.family.store
         return Service(self._settings, member, sender, topic, None, store, metrics=Metrics(), clocks=clocks)
 

@@ -24,11 +24,28 @@ if TYPE_CHECKING:
 
 
 class Sender:
-    """The threads of one process. A request whose process has not polled for a session is not written."""
+    """The threads of one process. A request whose process has not polled for a session is not written.
+
+    What a process hands over is written a moment later, unless the process is `still` then: it stands still, or has
+    ended.
+    """
 
     def __init__(self, world: World, member: Member, accept: Accept) -> None:
         self._world, self._member, self._accept = world, member, accept
+        self._unwritten: list[Callable[[], None]] = []
         self._replies: list[Reply] = []
+        self._still = False
+
+    @property
+    def still(self) -> bool:
+        return self._still
+
+    @still.setter
+    def still(self, still: bool) -> None:
+        self._still = still
+        unwritten, self._unwritten = self._unwritten, []
+        for write in unwritten:
+            write()
 
     def send(self, batch: Batch, key: str) -> None:
         sent = self._world.now
@@ -36,10 +53,15 @@ class Sender:
         def reply(answer: Answer | NoAnswer) -> None:
             self._replies.append(Reply(batch, answer, self._world.now - sent))
 
-        if sent - self._member.polled_at > SESSION:
-            reply(NoAnswer("lapsed", ambiguous=False))
-        else:
-            self._accept(batch, reply)
+        def write() -> None:
+            if self._still:
+                self._unwritten.append(write)
+            elif self._world.now - self._member.polled_at > SESSION:
+                reply(NoAnswer("stale", ambiguous=False))
+            else:
+                self._accept(batch, reply)
+
+        self._world.at(sent + self._world.random.uniform(0, 0.02), write)
 
     def replies(self, timeout: float = 0.0) -> list[Reply]:
         end = self._world.now + timeout
@@ -56,13 +78,15 @@ class Process:
 
     service: Service
     member: Member
+    sender: Sender
     topic: SimulatedTopic
 
 
 class Processes:
-    """See above. `launch` makes a service, `meanwhile` lets rows change while one stands still.
+    """See above.
 
-    Nothing goes on once something is `broken`. `ended` hears of a slot whose process has ended at once.
+    `accept` is where the requests of a place go, `launch` makes a service, `meanwhile` lets rows change while one
+    stands still. Nothing goes on once something is `broken`. `ended` hears of a place whose process has ended at once.
     """
 
     def __init__(
@@ -70,8 +94,9 @@ class Processes:
         world: World,
         group: Group,
         broken: list[str],
-        launch: Callable[[int, Member, SimulatedTopic, Clocks], Service],
         *,
+        accept: Callable[[int], Accept],
+        launch: Callable[[Member, Sender, SimulatedTopic, Clocks], Service],
         meanwhile: Callable[[int], None],
         ended: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -79,6 +104,7 @@ class Processes:
         self.group = group
         self.running: dict[int, Process] = {}
         self._broken = broken
+        self._accept = accept
         self._launch = launch
         self._meanwhile = meanwhile
         self._ended = ended
@@ -96,15 +122,17 @@ class Processes:
         member = Member(self.group, f"process {slot}")
         topic = SimulatedTopic(self.world)
         clocks = Clocks(lambda: self.world.now, lambda: self.world.now + self._wall_ahead)
-        service = self._launch(slot, member, topic, clocks)
+        sender = Sender(self.world, member, self._accept(slot))
+        service = self._launch(member, sender, topic, clocks)
         service.start()
-        self.running[slot] = Process(service, member, topic)
+        self.running[slot] = Process(service, member, sender, topic)
 
     def stop(self, slot: int) -> None:
         """End a process in good order."""
         process = self.running.pop(slot, None)
         if process is not None:
             process.service.stop()
+            process.sender.still = True
             self._unclean()
 
     def crash(self, slot: int, *, known: bool) -> None:
@@ -112,6 +140,7 @@ class Processes:
         process = self.running.pop(slot, None)
         if process is None:
             return
+        process.sender.still = True
         if known:
             self.group.evict(process.member)
         else:
@@ -128,10 +157,12 @@ class Processes:
 
         def stand_still() -> None:
             self._frozen.add(slot)
+            process.sender.still = True
             self.group.silent(process.member, seconds)
             self._meanwhile(number)
             self.run(seconds, 0.5)
             self._frozen.discard(slot)
+            process.sender.still = False
 
         process.member.stopped_within = stand_still
         self._unclean()
@@ -198,9 +229,12 @@ class Processes:
         """Nobody turns for so long: the machine sleeps."""
         for process in self.running.values():
             self.group.silent(process.member, seconds)
+            process.sender.still = True
         self._unclean()
         self.world.advance(seconds)
         self._unclean()
+        for process in self.running.values():
+            process.sender.still = False
 
     def jump(self, seconds: float) -> None:
         """The wall clock jumps. Not ahead while a successor has to wait by it."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model.history import Row
+    from model.processes import Accept
 
     from connector.adapters.kafka import Commit
     from connector.settings import Settings
@@ -95,7 +96,9 @@ class Stage:
         self.api.works_on, self.api.queues = not kind.narrow, kind.queues
         self.broken = self.api.broken
         self.group = Group(self.world, self._judge_commit)
-        self.processes = Processes(self.world, self.group, self.broken, self._launch, meanwhile=self._write_all)
+        self.processes = Processes(
+            self.world, self.group, self.broken, accept=self._accept, launch=self._launch, meanwhile=self._write_all
+        )
         self._settings = _settings(limits, narrow=kind.narrow)
         self._sick: set[Row] = set()
         self._misfits: set[tuple[Row, float]] = set()
@@ -104,8 +107,10 @@ class Stage:
         self._judged_letters = 0
         self.processes.start(0)
 
-    def _launch(self, slot: int, member: Member, topic: SimulatedTopic, clocks: Clocks) -> Service:
-        sender = Sender(self.world, member, partial(self.api.accept, slot))
+    def _accept(self, slot: int) -> Accept:
+        return partial(self.api.accept, slot)
+
+    def _launch(self, member: Member, sender: Sender, topic: SimulatedTopic, clocks: Clocks) -> Service:
         return Service(self._settings, member, sender, topic, metrics=Metrics(), clocks=clocks)
 
     # The shop
