@@ -48,7 +48,7 @@ class Sender:
             write()
 
     def send(self, batch: Batch, key: str) -> None:
-        sent = self._world.now
+        sent, polled_at = self._world.now, self._member.polled_at
 
         def reply(answer: Answer | NoAnswer) -> None:
             self._replies.append(Reply(batch, answer, self._world.now - sent))
@@ -56,7 +56,7 @@ class Sender:
         def write() -> None:
             if self._still:
                 self._unwritten.append(write)
-            elif self._world.now - self._member.polled_at > SESSION:
+            elif self._world.now - polled_at > SESSION:
                 reply(NoAnswer("stale", ambiguous=False))
             else:
                 self._accept(batch, reply)
