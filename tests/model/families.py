@@ -77,6 +77,7 @@ class FamilyStage:
             launch=self._launch,
             meanwhile=self._trade_on,
             ended=self._ended,
+            delay=0.0,  # its judge sees what is known when a request is written
         )
         self.processes.start(0)
 

@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 class Sender:
     """The threads of one process. A request whose process has not polled for a session is not written.
 
-    What a process hands over is written a moment later, unless the process is `still` then: it stands still, or has
-    ended.
+    What a process hands over is written within `delay` seconds, unless the process is `still` then: it stands still, or
+    has ended.
     """
 
-    def __init__(self, world: World, member: Member, accept: Accept) -> None:
+    def __init__(self, world: World, member: Member, accept: Accept, delay: float) -> None:
         self._world, self._member, self._accept = world, member, accept
         self._unwritten: list[Callable[[], None]] = []
         self._replies: list[Reply] = []
         self._still = False
+        self._delay = delay
 
     @property
     def still(self) -> bool:
@@ -61,7 +62,7 @@ class Sender:
             else:
                 self._accept(batch, reply)
 
-        self._world.at(sent + self._world.random.uniform(0, 0.02), write)
+        self._world.at(sent + self._world.random.uniform(0, self._delay), write)
 
     def replies(self, timeout: float = 0.0) -> list[Reply]:
         end = self._world.now + timeout
@@ -99,6 +100,7 @@ class Processes:
         launch: Callable[[Member, Sender, SimulatedTopic, Clocks], Service],
         meanwhile: Callable[[int], None],
         ended: Callable[[int], None] = lambda _: None,
+        delay: float = 0.02,
     ) -> None:
         self.world = world
         self.group = group
@@ -108,6 +110,7 @@ class Processes:
         self._launch = launch
         self._meanwhile = meanwhile
         self._ended = ended
+        self._delay = delay
         self._wall_ahead = 0.0
         self._uncertain_until = 0.0  # a process has ended, or stood still: its successor waits by the wall clock
         self._frozen: set[int] = set()
@@ -122,7 +125,7 @@ class Processes:
         member = Member(self.group, f"process {slot}")
         topic = SimulatedTopic(self.world)
         clocks = Clocks(lambda: self.world.now, lambda: self.world.now + self._wall_ahead)
-        sender = Sender(self.world, member, self._accept(slot))
+        sender = Sender(self.world, member, self._accept(slot), self._delay)
         service = self._launch(member, sender, topic, clocks)
         service.start()
         self.running[slot] = Process(service, member, sender, topic)
