@@ -159,6 +159,9 @@ class Member:
         """The offset up to which this process has been given the partition's records."""
         return self._positions.get(partition, 0)
 
+    def owns(self, partition: Partition) -> bool:
+        return self._group.owners.get(partition) is self
+
     # Rebalances
 
     def _rebalance(self) -> None:

@@ -1,4 +1,4 @@
-"""A shop, Kafka, the API and up to two processes of the connector in one group: what can happen to them, and the judge.
+"""A shop, Kafka, the API and up to two processes of the connector in one group: what can happen to them.
 
 Each thing that can happen is a method here or in `processes.py`, and so a rule of the machine and a step of a story
 (`story.py`). What is broken is written down at once in `broken`; `end` heals everything and tells what is wrong then.
@@ -7,14 +7,14 @@ Each thing that can happen is a method here or in `processes.py`, and so a rule 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from model.api import FAULTS, Api
 from model.group import Group, Member
-from model.history import History, is_wanted
+from model.history import History
+from model.judge import Judge
 from model.processes import Processes, Sender
 from model.rules import SLOTS, Rule
 from simulation import PARTITIONS, TOPICS, SimulatedTopic, World, settings
@@ -26,10 +26,8 @@ from connector.service import Clocks, Service
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.history import Row
     from model.processes import Accept
 
-    from connector.adapters.kafka import Commit
     from connector.settings import Settings
 
 Naming: TypeAlias = Literal["all", "first", "none", "page"]
@@ -59,7 +57,6 @@ SHOP_RULES = {
 
 _PREFIX = {"customers": "c", "orders": "o", "products": "p"}
 _ITEMS = ("s1", "s2", "s3")
-_LISTS = ("order_items", "product_variants")
 
 
 @dataclass(frozen=True)
@@ -95,16 +92,12 @@ class Stage:
         )
         self.api.works_on, self.api.queues = not kind.narrow, kind.queues
         self.broken = self.api.broken
-        self.group = Group(self.world, self._judge_commit)
+        self._judge = Judge(self.world, self.history, self.api)
+        self.group = Group(self.world, self._judge.commit)
         self.processes = Processes(
             self.world, self.group, self.broken, accept=self._accept, launch=self._launch, meanwhile=self._write_all
         )
         self._settings = _settings(limits, narrow=kind.narrow)
-        self._sick: set[Row] = set()
-        self._misfits: set[tuple[Row, float]] = set()
-        self._letters: dict[Row, float] = {}
-        self._buried: set[tuple[Partition, int]] = set()
-        self._judged_letters = 0
         self.processes.start(0)
 
     def _accept(self, slot: int) -> Accept:
@@ -126,7 +119,7 @@ class Stage:
         name = _name("orders", number)
         self.world.write("orders", name, **{**self._columns("orders", number, 1), "currency": "euros"})
         self.history.see(self.world)
-        self._misfits.add((("orders", name), self.world.versions["orders", name]))
+        self._judge.misfits.add((("orders", name), self.world.versions["orders", name]))
 
     def touch(self, entity: str, number: int) -> None:
         """Update a row without changing it."""
@@ -173,8 +166,8 @@ class Stage:
 
     def sicken(self, entity: str, number: int) -> None:
         """From now on the API fails over this row, until it is healed."""
-        self._sick.add((entity, _name(entity, number)))
-        self.api.crashing = self._sick
+        self._judge.sick.add((entity, _name(entity, number)))
+        self.api.crashing = self._judge.sick
 
     def _columns(self, entity: str, number: int, shape: int) -> dict[str, Any]:
         name = _name(entity, number)
@@ -218,56 +211,7 @@ class Stage:
         """Nothing comes of a partition for so long."""
         self.world.stalled[Partition(TOPICS[entity], number)] = self.world.now + seconds
 
-    # The judge
-
-    def _judge_commit(self, member: Member, partition: Partition, commit: Commit) -> None:
-        """Nothing is committed that is not settled."""
-        before = self.world.committed.get(partition)
-        first = before.offset if before else 0
-        if self.group.owners.get(partition) is not member:
-            self.broken.append(f"{partition} is committed by {member.name}, which does not own it")
-        if commit.offset < first:
-            self.broken.append(f"{partition}: commit back from {first} to {commit.offset}")
-        self._see_letters()
-        for place in self.history.bad - self._buried:
-            if place[0] == partition and place[1] < commit.offset:
-                self.broken.append(f"{partition} is committed at {commit.offset}, past the bad record at {place[1]}")
-        for record in self.world.log[partition][first : commit.offset]:
-            version = self.history.versions.get((partition, record.offset))
-            if version is not None and not self._resolved(member, self.history.row(record), version):
-                self.broken.append(f"{partition} is committed at {commit.offset}, past {record.offset}")
-
-    def _resolved(self, member: Member, row: Row, version: float) -> bool:
-        """Replenit was told of this state or of a newer one, or it need not be told.
-
-        What the API refuses need not be a dead letter where something newer was read, which keeps its place.
-        """
-        if max(self.api.told.get(row, 0.0), self._letters.get(row, 0.0)) >= version:
-            return True
-        newer = [
-            event
-            for partition, events in self.history.events[row].items()
-            for event in events
-            if event.version >= version and event.offset < member.delivered(partition)
-        ]
-        held = self.api.held.get(row)
-        gone = held is None or held["leaves"] or not held["consent"]
-        absent = gone and not all(event.there for event in newer)
-        return absent or (row in self.api.poisoned | self._sick and len(newer) > 1)
-
-    def _see_letters(self) -> None:
-        for letter in self.world.letters[self._judged_letters :]:
-            record = letter.record
-            place = (Partition(record.topic, record.partition), record.offset)
-            self._buried.add(place)
-            version = self.history.versions.get(place)
-            if version is None:
-                continue
-            row = self.history.row(record)
-            self._letters[row] = max(version, self._letters.get(row, 0.0))
-            if row not in self.api.poisoned | self._sick and (row, version) not in self._misfits:
-                self.broken.append(f"{record.where} is a dead letter, and nothing is wrong with it")
-        self._judged_letters = len(self.world.letters)
+    # The end
 
     def end(self) -> list[str]:
         """Heal everything, let it come to rest, and tell what is wrong."""
@@ -279,45 +223,9 @@ class Stage:
                 break
             for entity in TOPICS:  # good rows show that a suspended lane works
                 self.load(entity, 30)
-        else:
-            self.broken.append(f"not at rest: {self._unsettled()}")
         if self.kind.queues and not self.broken:
             self.processes.run(1000, 1.0)  # all DELETEs are done, and what came back was sent a second time
-        self._see_letters()
-        unburied = [f"no dead letter of {place} at {offset}" for place, offset in self.history.bad - self._buried]
-        return self.broken + unburied + self._differences()
-
-    def _unsettled(self) -> list[str]:
-        committed = self.world.committed
-        settled = {place: committed[place].offset if place in committed else 0 for place in self.world.log}
-        ends = {place: len(log) for place, log in self.world.log.items()}
-        return [f"{place}: {settled[place]} of {end}" for place, end in ends.items() if settled[place] < end]
-
-    def _differences(self) -> list[str]:
-        found = []
-        refused = (
-            self.api.poisoned | self._sick | {row for row, _ in self._misfits}
-        )  # what these held before nobody knows any more
-        rows = {(entity, name): row for entity, table in self.world.tables.items() for name, row in table.items()}
-        for row in sorted(rows.keys() | self.api.held.keys()):
-            there, held = rows.get(row), self.api.held.get(row)
-            version = float(self.world.versions[row]) if there else None
-            if version is not None and self._letters.get(row) == version:
-                continue
-            if held is not None and not held["consent"] and there is not None:
-                held = None  # retracted
-            wanted = there is not None and is_wanted(there)
-            if self.api.overtaken.get(row, math.inf) <= self.group.moved_at:
-                continue  # it was to be sent a second time by a process that has lost it
-            if not wanted and held is not None:
-                found.append(f"{row} is at Replenit, version {held['version']}")
-            elif wanted and (held is None or held["version"] != version):
-                found.append(f"{row}: expected version {version}, found {held and held['version']}")
-            elif there is not None and held is not None and row not in refused:
-                items = {each["sku"] for name in _LISTS for each in json.loads(there.get(name, "[]"))}
-                if held["items"] != items:
-                    found.append(f"{row}: expected items {sorted(items)}, found {sorted(held['items'])}")
-        return found
+        return self._judge.end(self.group.moved_at)
 
 
 _SETTINGS: dict[tuple[tuple[int, int], bool], Settings] = {}

@@ -72,5 +72,5 @@ def _machine(kind: type[Kind | FamilyKind], kinds: st.SearchStrategy[Kind | Fami
     return case
 
 
-TestShop = _machine(Kind, KINDS, 100)
-TestFamilies = _machine(FamilyKind, FAMILY_KINDS, 40)
+TestShop = _machine(Kind, KINDS, 200)
+TestFamilies = _machine(FamilyKind, FAMILY_KINDS, 80)
