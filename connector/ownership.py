@@ -97,7 +97,9 @@ class Ownership:
         self._announcing: set[Partition] = set()
         self._doubted: set[Partition] = set()  # they may be another process's
         self._under_way: set[Partition] = set()  # a commit of theirs has no answer yet
-        self._first: set[Partition] = set()  # never committed by anyone
+        self._first: set[Partition] = set()  # never committed by anyone, and still to be read or held back
+        self._new: set[Partition] = set()  # assigned, and not known yet
+        self._grown: dict[Partition, dict[Partition, int]] = {}  # never committed: how far older ones are read before
         self._paused: set[Partition] = set()
         self._waiting: set[Partition] = set()  # for what their next record needs to be read
         self._unread: dict[Partition, int] = {}  # held back: the first offset that was not taken in
@@ -133,6 +135,7 @@ class Ownership:
             self._gate.assign(partition, now)
             if self._keeping is not None and self._keeping.keeps(partition):
                 self._unplaced.add(partition)
+        self._new.update(partitions)
         self._ask_at = now
         self._sharing.assigned()
         if self._keeping is not None:
@@ -197,12 +200,14 @@ class Ownership:
             self._leaps.pop(partition, None)
             self._leapt_at.pop(partition, None)
             self._placed.pop(partition, None)
+            self._grown.pop(partition, None)
             for kept in (
                 self._announced,
                 self._announcing,
                 self._doubted,
                 self._under_way,
                 self._first,
+                self._new,
                 self._paused,
                 self._waiting,
                 self._unplaced,
@@ -222,11 +227,14 @@ class Ownership:
         if self._sharing.learn(self.partitions, now) and self._keeping is not None:
             self._keeping.assigned()
         unknown = set(self._gate.unknown)
-        asked = unknown | self._leaps.keys()
-        if not asked or now < self._ask_at:
+        if not (unknown or self._leaps) or now < self._ask_at:
             return False
         self._ask_at = now + ASK_INTERVAL
-        found = self._source.bounds(asked)
+        topics = {partition.topic for partition in self._new}
+        older = {each for each in self._offsets.partitions if each.topic in topics and each not in unknown}
+        found = self._source.bounds(unknown | self._leaps.keys() | older)
+        if not found.keys() >= older:
+            return False
         for partition, bounds in found.items():
             if partition in self._leaps:
                 before, after = self._leaps.pop(partition)
@@ -236,6 +244,9 @@ class Ownership:
             self._gate.know(partition, bounds.high, bounds.mark, self._wall())
             self._source.resume([partition])
             self._paused.discard(partition)
+            if bounds.committed is None and partition in self._new:
+                self._grown[partition] = {each: found[each].high for each in older if each.topic == partition.topic}
+            self._new.discard(partition)
             self._begin(partition, bounds, now)
         return not unknown.isdisjoint(found)
 
@@ -430,9 +441,8 @@ class Ownership:
         held_back = self._held_back()
         wanted = set()
         for partition in self._offsets.partitions:
-            if self._gate.passed(partition):
-                wanted.update([partition] if stopped or partition.topic in full_topics else [])
-            elif partition.topic in full_topics or partition in held_back:
+            halted = stopped and self._gate.passed(partition)
+            if halted or partition.topic in full_topics or partition in held_back:
                 wanted.add(partition)
         wanted |= self._waiting | self._unplaced
         if new := wanted - self._paused:
@@ -443,12 +453,24 @@ class Ownership:
         self._metrics.paused.set(len(wanted))
 
     def _held_back(self) -> set[Partition]:
-        """The partitions that are new to their topic while older ones of it are still to be read."""
-        if not self._first:
+        """The partitions that are new to their topic, or may be, while older ones of it are still to be read."""
+        if not (self._first or self._new):
             return set()
-        older = (partition for partition in self._offsets.partitions if partition not in self._first)
+        older = [each for each in self._offsets.partitions if each not in self._first and each not in self._new]
         unread = {partition.topic for partition in older if not self._gate.passed(partition)}
-        return {partition for partition in self._first if partition.topic in unread}
+        held_back = {partition for partition in self._first if partition.topic in unread or self._waits_for(partition)}
+        self._first = {each for each in self._first if each in held_back or not self._gate.passed(each)}
+        topics = {partition.topic for partition in self._offsets.partitions if partition not in self._new}
+        return held_back | {partition for partition in self._new if partition.topic in topics}
+
+    def _waits_for(self, partition: Partition) -> bool:
+        """Whether older partitions are not yet read as far as they went when this one, a new one, was found."""
+        targets = self._grown.get(partition, {})
+        for older, target in list(targets.items()):
+            position = self._offsets.position(older)
+            if position is None or position >= target:  # or it is another process's by now
+                del targets[older]
+        return bool(targets)
 
     def commit(self, now: float) -> None:
         """Commit what is settled, once a second."""
