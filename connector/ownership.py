@@ -457,9 +457,9 @@ class Ownership:
         if not (self._first or self._new):
             return set()
         older = [each for each in self._offsets.partitions if each not in self._first and each not in self._new]
-        unread = {partition.topic for partition in older if not self._gate.passed(partition)}
+        unread = {partition.topic for partition in older if not self._gate.reached(partition)}
         held_back = {partition for partition in self._first if partition.topic in unread or self._waits_for(partition)}
-        self._first = {each for each in self._first if each in held_back or not self._gate.passed(each)}
+        self._first = {each for each in self._first if each in held_back or not self._gate.reached(each)}
         topics = {partition.topic for partition in self._offsets.partitions if partition not in self._new}
         return held_back | {partition for partition in self._new if partition.topic in topics}
 

@@ -160,6 +160,10 @@ class Gate:
         """Until when the keys wait that were read before the partition passed; 0 if they need not."""
         return self._passages[partition].wait_until
 
+    def reached(self, partition: Partition) -> bool:
+        """Whether the partition has been read up to its watermark."""
+        return self._passages[partition].passed
+
     def passed(self, partition: Partition) -> bool:
         """Whether what is read from the partition now can't have been read by a predecessor."""
         passage = self._passages[partition]

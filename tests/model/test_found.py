@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from model.families import FamilyKind
 from model.stage import Kind
 from model.story import Story, step
 
@@ -41,3 +42,15 @@ def test_a_partition_is_added_while_older_ones_have_unread_records(unread: str) 
         step("run", seconds=6, least_wait=0.3),
     ]
     assert Story(Kind(), tuple(steps)).play() == []
+
+
+def test_repetitions_in_an_older_partition_do_not_hold_a_new_one_back_for_ever() -> None:
+    """The one has been read, and nothing comes there any more that would tell that its repetitions have ended."""
+    steps = [
+        step("guest", there=True),
+        step("trade", chance=116, transactions=5, bad=0.0),
+        step("run", seconds=2, least_wait=0.3),
+        step("snapshot"),
+        step("trade", chance=998, transactions=1, bad=0.0),
+    ]
+    assert Story(FamilyKind(), tuple(steps)).play() == []
