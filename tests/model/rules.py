@@ -26,7 +26,7 @@ PROCESS_RULES = {
     "freeze": Rule(3, {"slot": SLOTS, "seconds": (2, 9, 12, 40, 90), "number": (0, 1, 2, 3)}),
     "expel": Rule(2, {"slot": SLOTS}),
     "rotate": Rule(2, {}),
-    "commit_faults": Rule(3, {"fault": ("fail", "lost", "slow"), "count": (1, 3, 10)}),
+    "commit_faults": Rule(5, {"fault": ("fail", "lost", "slow"), "count": (1, 3, 10)}),
     "silence": Rule(1, {"seconds": (2, 20)}),
     "letters": Rule(2, {"taken": (False, True), "shown": (False, True)}),
     "turn": Rule(9, {"steps": (1, 2, 5, 15)}),

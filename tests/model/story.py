@@ -75,7 +75,7 @@ def make_up(chance: Random) -> Story:
     seed, merges = chance.randrange(1000), chance.random() < 0.5
     if chance.random() < 0.7:
         also = {name: chance.random() < 0.2 for name in ("tight", "narrow", "queues")}
-        kind = Kind(seed, merges, interleaves=chance.random() < 0.5, names_bad=chance.choice(NAMES_BAD), **also)
+        kind = Kind(seed, merges, interleaves=chance.random() < 0.8, names_bad=chance.choice(NAMES_BAD), **also)
     else:
         kind = FamilyKind(seed, merges, chance.choice(list(Dialect)), by_order=chance.random() < 0.3)
     rules = RULES[type(kind)]
