@@ -40,21 +40,21 @@ _LIMITS = ((60.0, "minute"), (3600.0, "hour"))
 class Api:
     """Replenit. `merges`: an upsert merges a document's items, else it replaces them. `share`: of requests that fail.
 
-    It refuses `poisoned` rows, and fails over `crashing` ones. `limits`: what each of the `parts` of the budget may
+    It refuses `poisoned` rows, and fails over `crashing` ones. `limits`: what all processes may
     send within a minute and an hour; requests of others count for the answers only. `works_on`: it does so after its
     client has given up. `queues`: it takes its time for the DELETE of a customer; where that removes a row that came
     back since, `overtaken` tells when it was accepted.
     """
 
     def __init__(
-        self, world: World, history: History, *, merges: bool, names_bad: str, limits: tuple[int, int], parts: int
+        self, world: World, history: History, *, merges: bool, names_bad: str, limits: tuple[int, int]
     ) -> None:
         self.world = world
         self.history = history
         self.merges = merges
         self.names_bad = names_bad
         self.limits = limits
-        self._limit = limits[0] * parts
+        self._limit = limits[0]
         self.fault = "none"
         self.share = 1.0
         self.works_on = True
@@ -67,15 +67,15 @@ class Api:
         self.held: dict[Row, dict[str, Any]] = {}
         self.told: dict[Row, float] = {}
         self._at_work: Counter[Row] = Counter()
-        self._parts: list[tuple[deque[float], ...]] = [(deque(), deque()) for _ in range(parts)]
+        self._ours: tuple[deque[float], ...] = (deque(), deque())
         self._all: deque[float] = deque()
 
     def others(self, requests: int) -> None:
         """Another client of the same key sends so many requests."""
         self._all.extend([self.world.now] * requests)
 
-    def accept(self, part: int, batch: Batch, reply: Callable[[Answer | NoAnswer], None]) -> None:
-        """Take a request in, which is of this part of the budget, and arrange its end and its answer."""
+    def accept(self, batch: Batch, reply: Callable[[Answer | NoAnswer], None]) -> None:
+        """Take a request in, and arrange its end and its answer."""
         world, chance = self.world, self.world.random
         self.purposes[batch.purpose] += 1
         fault = self.fault if chance.random() < self.share else "none"
@@ -97,7 +97,7 @@ class Api:
         answers: list[Answer] = []
 
         def arrive() -> None:
-            throttled = self._arrive(part)
+            throttled = self._arrive()
             failing = "error" if self.crashing.intersection(rows) else fault
             answers.append(throttled or self._refuse(failing, len(rows)) or Answer(200, {}, b""))
 
@@ -120,10 +120,10 @@ class Api:
 
     # Limits
 
-    def _arrive(self, part: int) -> Answer | None:
+    def _arrive(self) -> Answer | None:
         now = self.world.now
         self._all.append(now)
-        for (seconds, name), limit, ours in zip(_LIMITS, self.limits, self._parts[part], strict=True):
+        for (seconds, name), limit, ours in zip(_LIMITS, self.limits, self._ours, strict=True):
             ours.append(now)
             while ours[0] <= now - seconds:
                 ours.popleft()

@@ -85,7 +85,9 @@ class FamilyStage:
 
     def _launch(self, member: Member, sender: Sender, topic: SimulatedTopic, clocks: Clocks) -> Service:
         store = self.family.store
-        return Service(self._settings, member, sender, topic, None, store, metrics=Metrics(), clocks=clocks)
+        return Service(
+            self._settings, member, sender, topic, None, store, metrics=Metrics(), clocks=clocks, lease=sender.lease
+        )
 
     def _ended(self, _: int) -> None:
         self.family.kill()

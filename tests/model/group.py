@@ -77,7 +77,6 @@ class Member:
         self.name = name
         self.least_wait = 0.0
         self.stopped_within: Callable[[], None] | None = None
-        self.polled_at = self._world.now
 
     # What a process asks of it
 
@@ -86,7 +85,6 @@ class Member:
         self._group.members.append(self)
 
     def poll(self, limit: int, timeout: float) -> list[Record | End]:
-        self.polled_at = self._world.now
         self._rebalance()
         due = [each for each in self._outcomes if each[0] <= self._world.now]
         self._outcomes = [each for each in self._outcomes if each[0] > self._world.now]

@@ -10,6 +10,7 @@ from model.group import SESSION, Group, Member
 from simulation import SimulatedTopic, World
 
 from connector.adapters.sender import Reply
+from connector.core.lease import Lease
 from connector.core.requests import NoAnswer
 from connector.service import Clocks
 
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
 
 
 class Sender:
-    """The threads of one process. A request whose process has not polled for a session is not written.
+    """The threads of one process. A request is written only in the term of the lease in which it was handed over.
 
     What a process hands over is written within `delay` seconds, unless the process is `still` then: it stands still, or
     has ended.
     """
 
-    def __init__(self, world: World, member: Member, accept: Accept, delay: float) -> None:
-        self._world, self._member, self._accept = world, member, accept
+    def __init__(self, world: World, lease: Lease, accept: Accept, delay: float) -> None:
+        self.lease = lease
+        self._world, self._accept = world, accept
         self._unwritten: list[Callable[[], None]] = []
         self._replies: list[Reply] = []
         self._still = False
@@ -49,7 +51,7 @@ class Sender:
             write()
 
     def send(self, batch: Batch, key: str) -> None:
-        sent, polled_at = self._world.now, self._member.polled_at
+        sent, term = self._world.now, self.lease.term
 
         def reply(answer: Answer | NoAnswer) -> None:
             self._replies.append(Reply(batch, answer, self._world.now - sent))
@@ -57,7 +59,7 @@ class Sender:
         def write() -> None:
             if self._still:
                 self._unwritten.append(write)
-            elif self._world.now - polled_at > SESSION:
+            elif not self.lease.holds(term):
                 reply(NoAnswer("stale", ambiguous=False))
             else:
                 self._accept(batch, reply)
@@ -125,7 +127,7 @@ class Processes:
         member = Member(self.group, f"process {slot}")
         topic = SimulatedTopic(self.world)
         clocks = Clocks(lambda: self.world.now, lambda: self.world.now + self._wall_ahead)
-        sender = Sender(self.world, member, self._accept(slot), self._delay)
+        sender = Sender(self.world, Lease(SESSION, clocks.monotonic), self._accept(slot), self._delay)
         service = self._launch(member, sender, topic, clocks)
         service.start()
         self.running[slot] = Process(service, member, sender, topic)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from model.api import FAULTS, Api
@@ -16,7 +15,7 @@ from model.group import Group, Member
 from model.history import History
 from model.judge import Judge
 from model.processes import Processes, Sender
-from model.rules import SLOTS, Rule
+from model.rules import Rule
 from simulation import PARTITIONS, TOPICS, SimulatedTopic, World, settings
 
 from connector.core.events import Partition
@@ -86,10 +85,8 @@ class Stage:
         self.world = World(kind.seed)
         self.world.interleaves = kind.interleaves
         self.history = History()
-        limits = (20, 600) if kind.tight else (50, 2500)
-        self.api = Api(
-            self.world, self.history, merges=kind.merges, names_bad=kind.names_bad, limits=limits, parts=len(SLOTS)
-        )
+        limits = (20, 600) if kind.tight else (100, 5000)
+        self.api = Api(self.world, self.history, merges=kind.merges, names_bad=kind.names_bad, limits=limits)
         self.api.works_on, self.api.queues = not kind.narrow, kind.queues
         self.broken = self.api.broken
         self._judge = Judge(self.world, self.history, self.api)
@@ -101,10 +98,10 @@ class Stage:
         self.processes.start(0)
 
     def _accept(self, slot: int) -> Accept:
-        return partial(self.api.accept, slot)
+        return self.api.accept
 
     def _launch(self, member: Member, sender: Sender, topic: SimulatedTopic, clocks: Clocks) -> Service:
-        return Service(self._settings, member, sender, topic, metrics=Metrics(), clocks=clocks)
+        return Service(self._settings, member, sender, topic, metrics=Metrics(), clocks=clocks, lease=sender.lease)
 
     # The shop
 
