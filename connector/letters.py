@@ -26,7 +26,7 @@ _MOST_UNDER_WAY = 1000
 _MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
 _LONGEST_ERRORS = 4000
-_OVERHEAD = 2500
+_OVERHEAD = 3000
 """About the bytes that a letter takes beside its record and its headers."""
 
 

@@ -133,6 +133,7 @@ class Report:
         for partition in owned:
             position, settled = self._offsets.position(partition), self._offsets.committable(partition)
             if position is not None and settled is not None:
+                unsettled.setdefault(partition.topic, 0)  # that of the replays is no source
                 unsettled[partition.topic] += position - settled
         for topic, records in unsettled.items():
             self._metrics.unsettled.labels(topic).set(records)

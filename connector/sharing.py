@@ -77,24 +77,31 @@ class Sharing:
         self._total = total
         self._set(self._part(owned), owned, now)
         if self._budget.share != before:
+            sources = self._sources(owned)
             _LOG.info(
                 "share",
-                f"This replica owns {len(owned)} of {self._total} partitions: that is its part of the request budget.",
-                owned=len(owned),
+                f"This replica owns {sources} of {self._total} partitions: that is its part of the request budget.",
+                owned=sources,
                 partitions=self._total,
             )
         return others
 
     def _part(self, owned: Collection[Partition]) -> float:
         """At most 1, whatever Kafka says: a topic may be new to the broker that was asked."""
-        return len(owned) / max(self._total, len(owned), 1)
+        sources = self._sources(owned)
+        return sources / max(self._total, sources, 1)
+
+    def _sources(self, owned: Collection[Partition]) -> int:
+        """How many of them are of source topics: that of the replays gives no part of the budget."""
+        return sum(partition.topic in self._topics for partition in owned)
 
     def _set(self, share: float, owned: Collection[Partition], now: float) -> None:
         if share != self._budget.share:
             self._budget.set_share(share, now)
+        sources = self._sources(owned)
         for lane in self._lanes:
-            if owned and self._budget.starved:
-                detail = f"This replica owns {len(owned)} of {self._total} partitions."
+            if sources and self._budget.starved:
+                detail = f"This replica owns {sources} of {self._total} partitions."
                 self._suspensions.begin(lane, SuspendReason.TOO_MANY_REPLICAS, now, detail)
             else:
                 self._suspensions.end(lane, SuspendReason.TOO_MANY_REPLICAS)
