@@ -419,7 +419,7 @@ class Service:
 
     def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
         record, entity = entry.record, entry.key.entity
-        self._intake.refused(record, Partition(record.topic, record.partition), entry.key)
+        self._intake.refused(record, Partition(record.topic, record.partition), entry.key, entry.state.stale)
         attempts = entry.failures + 1
         confirmed = None
         if entry.origins and self._keeping is not None:

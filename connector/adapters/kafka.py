@@ -203,7 +203,9 @@ class KafkaSource:
         found = {}
         for place in committed:
             partition = Partition(place.topic, place.partition)
-            if place.error is None and partition in low and partition in high:
+            if place.error is not None:
+                self._warn("no answer about offsets", place.error.str())
+            elif partition in low and partition in high:
                 known = place.offset != OFFSET_INVALID
                 found[partition] = Bounds(
                     low[partition],
@@ -223,8 +225,10 @@ class KafkaSource:
         for place, future in futures.items():
             try:
                 found[Partition(place.topic, place.partition)] = future.result(REQUEST_TIMEOUT).offset
-            except (KafkaException, TimeoutError):
-                continue
+            except KafkaException as error:
+                self._warn("no answer about offsets", error.args[0].str())
+            except TimeoutError:
+                self._warn("no answer about offsets", f"{place.topic} has not told within {REQUEST_TIMEOUT:g} s")
         return found
 
     def high_watermark(self, partition: Partition) -> int | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from connector.core.pending import Pending
     from connector.core.replays import Memory
     from connector.core.second_sendings import SecondSendings
+    from connector.core.states import ItemKey
     from connector.core.wire import Wire
 
 _NO_KEY = FieldError(
@@ -35,6 +36,7 @@ _NO_KEY = FieldError(
     " or set Debezium's message.key.columns",
 )
 
+_NO_ITEMS: frozenset[ItemKey] = frozenset()
 _MOST_REFUSED = 100_000
 _FEWEST_UNFED = 20  # rows in a row without a column for the consent; fewer are single odd ones
 
@@ -95,7 +97,9 @@ class Intake:
         self._memory = memory
         self._absences = Absences()
         # Rows whose newest state is a dead letter: the partition, and their key.
-        self._refused: Remembered[tuple[Partition, bytes | None], Partition] = Remembered(_MOST_REFUSED, _weight)
+        self._refused: Remembered[tuple[Partition, bytes | None], frozenset[ItemKey]] = Remembered(
+            _MOST_REFUSED, _weight
+        )
         self._unfed = _FEWEST_UNFED  # rows in a row of which no column told the consent
         self._newer: Collection[str] = ()
         self._replay: tuple[Partition, int] | None = None
@@ -179,14 +183,18 @@ class Intake:
         families = self._families.get(self._entities[record.topic])
         return families is not None and families.rows.settled(partition, record.offset)
 
-    def refused(self, record: Record, partition: Partition, key: Key | None = None) -> None:
+    def refused(
+        self, record: Record, partition: Partition, key: Key | None = None, held: frozenset[ItemKey] = _NO_ITEMS
+    ) -> None:
         """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be.
 
-        `key`: of the document, if it was on its way.
+        `key`: of the document, if it was on its way. `held`: items of the row before, which may be at Replenit: those
+        that the next document of the row lacks are to be deleted.
         """
         if key is not None:
             self._absences.drop(key)
-        self._refused.put((partition, record.key), partition)
+        row = (partition, record.key)
+        self._refused.put(row, (self._refused.get(row) or _NO_ITEMS) | held)
 
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""
@@ -218,7 +226,8 @@ class Intake:
                 told = again or self._unfed < _FEWEST_UNFED  # else the place of all is kept, until a column tells
                 unfed = Taken("in_doubt", event.op.value, unfed=True)
                 return self._withhold(event, partition, Key(entity, identifier), UNKNOWN, now) if told else unfed
-            case Refused(reject=reject):
+            case Refused(reject=reject, held=held):
+                self.refused(event.record, partition, held=held)
                 return Taken("dead_letter", event.op.value, reject)
             case Unchanged():
                 raise AssertionError("a mapping that may not suppress says Unchanged")
@@ -233,6 +242,7 @@ class Intake:
             self._unfed = 0
         judged = self._mappings[entity].check(upsert, self._known(key) if upsert.unavailable else {})
         if isinstance(judged, Reject):
+            self.refused(event.record, partition, held=upsert.held)
             return Taken("dead_letter", event.op.value, judged)
         document = encode(judged)
         state = State(document=document, stale=upsert.held, retracts=upsert.retracts)
@@ -283,8 +293,8 @@ class Intake:
         self._second.changed(key)
         if state.document is not None:
             self._absences.drop(key)
-        if self._refused:
-            self._refused.pop((partition, event.record.key))
+        if self._refused and (held := self._refused.pop((partition, event.record.key))) and state.document is not None:
+            state = state._replace(stale=state.stale | held)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         if self._replay is not None:
@@ -293,8 +303,8 @@ class Intake:
         return Taken(outcome, event.op.value, id=key.id, proven=proven)
 
 
-def _weight(place: tuple[Partition, bytes | None], _: Partition) -> int:
-    return len(place[1] or b"")
+def _weight(place: tuple[Partition, bytes | None], held: frozenset[ItemKey]) -> int:
+    return len(place[1] or b"") + sum(100 + sum(map(len, item)) for item in held)
 
 
 def encode(document: object) -> bytes:

@@ -372,10 +372,10 @@ class Mapping:
         if self._consent == "assume":
             document.setdefault(consent.FIELD, True)
         if notes.errors:
-            return Refused(notes.reject())
+            return Refused(notes.reject(), self._had(before))
         if self._withholds and document.get(self._list_field) == []:
             return Withhold(identifier, WITHHELD[self._entity])
-        held = self._held(before) if before is not None and self._list is not None else frozenset()
+        held = self._had(before)
         unavailable_fields = frozenset([rule.field for rule in untold]) if untold else _NONE
         return Upsert(identifier, document, unavailable_fields, held, notes.merged_items, notes.rounded, notes.omitted)
 
@@ -419,8 +419,10 @@ class Mapping:
             notes.errors.append((unjudged.reason, unjudged.error))
             return False
 
-    def _held(self, before: Row) -> frozenset[ItemKey]:
+    def _had(self, before: Row | None) -> frozenset[ItemKey]:
         """The keys of the items or variants that the row had, as far as they can be told."""
+        if before is None or self._list is None:
+            return frozenset()
         plan = self._plan_of(before.types)
         try:
             parts = self._parts_of(plan, before)

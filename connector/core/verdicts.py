@@ -61,9 +61,10 @@ class Unfed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The record can't be mapped: a dead letter."""
+    """The record can't be mapped: a dead letter. `held`: as in `Upsert`."""
 
     reject: Reject
+    held: frozenset[ItemKey] = frozenset()
 
 
 Verdict: TypeAlias = Upsert | Delete | Unchanged | Withhold | Unfed | Refused
