@@ -221,7 +221,8 @@ class Processes:
         """Let all processes turn for so long. `least_wait`: seconds that a poll takes at least."""
         end = self.world.now + seconds
         while self.world.now < end and not self._broken:
-            self._step(max(least_wait, seconds / 150), end - self.world.now)
+            longest = 4.0 / max(1, len(self.running))  # each polls well within its session
+            self._step(min(max(least_wait, seconds / 150), longest), end - self.world.now)
 
     def rest(self, seconds: float, settled: Callable[[], bool]) -> bool:
         """Let all processes turn until all is settled, at most for so long; whether it is."""
