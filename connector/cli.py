@@ -43,8 +43,9 @@ def _run(arguments: list[str] | None) -> int:
         return 0
     name = next((words for count in (2, 1) if (words := " ".join(given[:count])) in COMMANDS), None)
     if name is None:
-        print(_usage(), file=sys.stdout if given[:1] in ([], ["--help"], ["-h"]) else sys.stderr)
-        return 0 if given[:1] in (["--help"], ["-h"]) else 64
+        asked = bool({"--help", "-h"} & set(given[:2]))  # of the program, or of a command of two words
+        print(_usage(), file=sys.stdout if asked or not given else sys.stderr)
+        return 0 if asked else 64
     try:
         command = importlib.import_module(f"connector.commands.{name.replace(' ', '_').replace('-', '_')}")
         status: int = command.run(given[len(name.split()) :])

@@ -87,7 +87,9 @@ class Metrics:
         self.pending_records = self._gauge(
             "pending_records", "Keys with unfinished work, also of those kept on disk.", "entity"
         )
-        self.pending_bytes = self._gauge("pending_bytes", "About the memory that is taken by those in it.", "entity")
+        self.pending_bytes = self._gauge(
+            "pending_bytes", "About the bytes of memory that an entity's pending records take.", "entity"
+        )
         self.inflight = self._gauge("inflight_requests", "Requests without an answer yet.")
         self.backlog_drain = self._gauge("backlog_drain_seconds", "How long the budget takes to send what waits.")
         self.dead_letters = self._counter(
@@ -95,9 +97,7 @@ class Metrics:
         )
         self.halted = self._gauge("halted", "1 while nothing is sent, for this reason.", "reason")
         self.schemas_missing = self._gauge("schemas_missing", "Schemas that the registry has not given yet.")
-        self.suspended = self._gauge(
-            "suspended", "1 while a lane is not sent, for this reason; the others go on.", "lane", "reason"
-        )
+        self.suspended = self._gauge("suspended", "1 while a lane is not sent, for this reason.", "lane", "reason")
         self.retracted = self._counter("retracted_consents", "Customers whose consent was taken back at Replenit.")
         self.withheld = self._counter("withheld", "Changes kept back on purpose.", "entity", "reason")
         self.columns_missing = self._gauge(

@@ -259,9 +259,9 @@ class Settings(BaseModel):
         "",
         example="https://registry.example.com/apis/ccompat/v7",
     )
-    schema_registry_username: str = _setting("Who enters the registry.", "a name", "", example="connector")
+    schema_registry_username: str = _setting("The user's name at the registry.", "a name", "", example="connector")
     schema_registry_password: str = _setting(
-        "His password.", "a text; better in a file", "", example="cGFzc3dvcmQ=", repr=False
+        "That user's password.", "a text; better in a file", "", example="cGFzc3dvcmQ=", repr=False
     )
     schema_registry_ca_path: str = _setting(
         "Certificates to trust for the registry instead of the system's.",
@@ -299,10 +299,12 @@ class Settings(BaseModel):
         ge=10**4,
         le=10**8,
     )
-    linger_max: float = _seconds("How long an upsert waits for company when the budget is spent.", "10", 8, 3600)
+    linger_max: float = _seconds(
+        "How long an upsert waits for others to fill its batch, when the budget is spent.", "10", 8, 3600
+    )
     delete_linger: float = _seconds("How long a delete waits when the budget is spent.", "5", 1, 3600)
     http_timeout: float = _seconds("How long one request may take.", "30", 1, 60)
-    shutdown_timeout: float = _seconds("How long a stop may take; less than the platform grants.", "50", 1, 3600)
+    shutdown_timeout: float = _seconds("How long a stop may take; the platform must grant more.", "50", 1, 3600)
     pending_max_keys: int = _whole(
         "Records of an entity that may wait. At the limit its topics pause, at half of it they go on.",
         "250000",
@@ -328,7 +330,7 @@ class Settings(BaseModel):
         "How a column without a value is sent: not at all, or as null.", "omit", "null"
     )
     removals: Annotated[Literal["each", "none"], _ANY_CASE] = _choice(
-        "Which of the items and variants that vanish from a row are deleted.", "each", "none"
+        "Whether items and variants that vanish from a row are deleted at Replenit.", "each", "none"
     )
     truncates: Annotated[Literal["ignore", "halt"], _ANY_CASE] = _choice(
         "What happens when a table is truncated, which tells no row.", "ignore", "halt"

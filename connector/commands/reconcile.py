@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="replenit-connector reconcile", description=__doc__)
     parser.add_argument("--topic", action="append", help="only this source topic")
     parser.add_argument("--apply", action="store_true", help="delete them at Replenit; without it nothing is sent")
-    parser.add_argument("--yes", action="store_true", help=f"even if they are more than {MOST_UNASKED:.0%} of a table")
+    parser.add_argument("--yes", action="store_true", help=f"even if they are more than {MOST_UNASKED:.0%}% of a table")
     options = parser.parse_args(arguments)
     with search() as looking:
         asking = Asking(looking.scan, looking.settings.replay_topic) if options.apply else None
