@@ -52,7 +52,7 @@ class Sampling(logging.Filter):
         self._most = most
         self._length = window
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may log within
         self._windows: dict[tuple[str, str], _Window] = {}
         self._held: Counter[tuple[str, str]] = Counter()  # in windows that are over
 

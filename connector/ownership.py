@@ -26,6 +26,9 @@ _LOG = logs.get("ownership")
 
 COMMIT_INTERVAL = 1.0
 ASK_INTERVAL = 1.0
+LONGEST_ASK_INTERVAL = 15.0
+"""Seconds between questions about offsets: each may hold the loop up for a while, so those in vain become rare."""
+
 LEAP_INTERVAL = 10.0
 """Seconds without a gap in a partition's offsets, after which a gap is looked into."""
 
@@ -106,6 +109,7 @@ class Ownership:
         self._leaps: dict[Partition, tuple[int, int]] = {}  # gaps in the offsets, to be explained
         self._leapt_at: dict[Partition, float] = {}
         self._ask_at = 0.0
+        self._in_vain = 0  # how often in a row Kafka had no answer
         self._commit_at = 0.0
         self._announce_at = 0.0  # after a commit that failed, a pause
 
@@ -130,6 +134,8 @@ class Ownership:
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         now = self._clock()
+        if known := [partition for partition in partitions if partition in self._offsets.partitions]:
+            self._forget(known)  # no client tells so; what was read of them would hold no offset back any more
         for partition in partitions:
             self._offsets.assign(partition)
             self._gate.assign(partition, now)
@@ -167,7 +173,8 @@ class Ownership:
 
     def doubt(self) -> None:
         """Another process may own all by now: nothing of it is sent until Kafka has accepted a commit of ours."""
-        self._doubted.update(self.partitions)
+        sources = {topic for topics in self._topics.values() for topic in topics}
+        self._doubted.update(partition for partition in self.partitions if partition.topic in sources)
         self._announced.clear()
         self._announcing.clear()
         if self._doubted:
@@ -229,17 +236,15 @@ class Ownership:
         unknown = set(self._gate.unknown)
         if not (unknown or self._leaps) or now < self._ask_at:
             return False
-        self._ask_at = now + ASK_INTERVAL
         topics = {partition.topic for partition in self._new}
         older = {each for each in self._offsets.partitions if each.topic in topics and each not in unknown}
-        found = self._source.bounds(unknown | self._leaps.keys() | older)
-        if not found.keys() >= older:
-            return False
+        found = self._ask(unknown | self._leaps.keys() | older)
+        lacking = {each.topic for each in older - found.keys()}
         for partition, bounds in found.items():
             if partition in self._leaps:
                 before, after = self._leaps.pop(partition)
                 self._missed(partition, min(bounds.low, after) - before)
-            if partition not in unknown:
+            if partition not in unknown or partition.topic in lacking:
                 continue
             self._gate.know(partition, bounds.high, bounds.mark, self._wall())
             self._source.resume([partition])
@@ -249,6 +254,20 @@ class Ownership:
             self._new.discard(partition)
             self._begin(partition, bounds, now)
         return not unknown.isdisjoint(found)
+
+    def _ask(self, partitions: set[Partition]) -> dict[Partition, Bounds]:
+        """Ask Kafka, and remember when to ask again.
+
+        One partition without a leader can leave all without an answer: then one topic at a time is asked for.
+        """
+        if self._in_vain:
+            topics = sorted({partition.topic for partition in partitions})
+            topic = topics[self._in_vain % len(topics)]
+            partitions = {partition for partition in partitions if partition.topic == topic}
+        found = self._source.bounds(partitions)
+        self._in_vain = 0 if found else self._in_vain + 1
+        self._ask_at = self._clock() + min(ASK_INTERVAL * max(1, self._in_vain), LONGEST_ASK_INTERVAL)
+        return found
 
     def _begin(self, partition: Partition, bounds: Bounds, now: float) -> None:
         kept = self._keeping if partition in self._unplaced else None

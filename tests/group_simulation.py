@@ -141,10 +141,10 @@ class Group:
         self.assign()
 
     def leave(self, member: Member) -> None:
-        if member in self.members:
+        if member in self.members:  # else it was expelled, and what it had is others' by now
             self.members.remove(member)
-        self.free.update(member.owned)
-        self.assign()
+            self.free.update(member.owned)
+            self.assign()
 
     def expel_the_silent(self, but: Member) -> None:
         for member in [each for each in self.members if each is not but]:

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from connector import logs
-from connector.adapters.kafka import LIBRDKAFKA, QUIET, REQUEST_TIMEOUT, common_properties, wrong_properties
+from connector.adapters.kafka import LIBRDKAFKA, ONCE_TIMEOUT, QUIET, common_properties, wrong_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ class DeadLetterTopic:
         The topic is never created: its partitions and retention are for its owner to choose.
         """
         try:
-            topics = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+            topics = self._admin.list_topics(timeout=ONCE_TIMEOUT).topics
         except KafkaException as error:
             return f"Kafka does not answer: {error.args[0].str()}"
         if self._topic not in topics:

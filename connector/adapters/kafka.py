@@ -11,7 +11,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -31,6 +31,7 @@ from connector.errors import ConfigurationError, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
 _LOG = logs.get("kafka")
 LIBRDKAFKA = logging.getLogger("librdkafka")
@@ -78,11 +79,15 @@ _CONSUMER_ONLY = (
 _OF_PRODUCERS = "message.max.bytes"
 """A consumer writes none, and is refused where it would fetch less than that at once."""
 
-COUNT_INTERVAL = 300.0
+COUNT_INTERVAL = 240.0
 """Seconds for which it is taken for true how many partitions there are, if nothing is assigned."""
 
-REQUEST_TIMEOUT = 5.0
-"""Seconds that the loop waits for an answer about offsets before it goes on and asks again."""
+REQUEST_TIMEOUT = 2.0
+"""Seconds that the loop waits for one answer of Kafka's before it goes on and asks again. What it asks for in one turn
+must take less than the lease, or it would never send."""
+
+ONCE_TIMEOUT = 5.0
+"""Seconds for what is asked once, and can't be done without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,9 @@ class End:
 
     partition: Partition
     position: int
+
+
+_Offsets: TypeAlias = "Mapping[TopicPartition, Future[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +203,8 @@ class KafkaSource:
         try:
             self._count_partitions({partition.topic for partition in asked})
             committed = self._consumer.committed(list(asked.values()), timeout=REQUEST_TIMEOUT)
-            low = self._offsets(asked, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-            high = self._offsets(asked, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            asking = [self._ask_offsets(asked, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest())]  # type: ignore[no-untyped-call]
+            low, high = map(self._offsets, asking)
         except KafkaException as error:
             self._warn("no answer about offsets", error.args[0].str())
             return {}
@@ -215,12 +223,14 @@ class KafkaSource:
                 )
         return found
 
-    def _offsets(self, asked: Mapping[Partition, TopicPartition], spec: OffsetSpec) -> dict[Partition, int]:
-        futures = self._admin.list_offsets(
+    def _ask_offsets(self, asked: Mapping[Partition, TopicPartition], spec: OffsetSpec) -> _Offsets:
+        return self._admin.list_offsets(
             dict.fromkeys(asked.values(), spec),
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=REQUEST_TIMEOUT,
         )
+
+    def _offsets(self, futures: _Offsets) -> dict[Partition, int]:
         found = {}
         for place, future in futures.items():
             try:
@@ -250,14 +260,15 @@ class KafkaSource:
             self._count_partitions([topic])
             return self._partition_counts[topic]
         except (KafkaException, KeyError) as error:
+            self._warn("no answer about partitions", f"it does not say how many partitions {topic} has")
             raise PlatformError(f"Kafka does not say how many partitions {topic} has") from error
 
     def compacted(self, topic: str) -> bool:
         """Whether the topic keeps the newest record of every key. Raises PlatformError if Kafka does not answer."""
         asked = ConfigResource(ResourceType.TOPIC, topic)
         try:
-            answer = self._admin.describe_configs([asked], request_timeout=REQUEST_TIMEOUT)[asked]
-            policy = answer.result(REQUEST_TIMEOUT)["cleanup.policy"].value
+            answer = self._admin.describe_configs([asked], request_timeout=ONCE_TIMEOUT)[asked]
+            policy = answer.result(ONCE_TIMEOUT)["cleanup.policy"].value
         except (KafkaException, KeyError, TimeoutError) as error:
             raise PlatformError(f"Kafka does not say how {topic} is cleaned up") from error
         return bool(policy == "compact")

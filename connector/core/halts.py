@@ -24,8 +24,8 @@ REMEDIES = {
     "untrusted": "TLS does not trust what answers as the API: check REPLENIT_BASE_URL and the clock, or name its "
     "authority's certificate in REPLENIT_CA_PATH and start anew.",
     "rejected": "The API refuses most of what is sent: correct the column that feeds the field that is named.",
-    "unmappable": "Most rows can't be mapped: correct the column that is named, the mapping (and restart), or the way in "
-    "which Debezium sends it.",
+    "unmappable": "Most rows can't be mapped: correct the column that is named, the mapping (and restart), or the way "
+    "in which Debezium sends it.",
     "partitions_elsewhere": "Other replicas own some partitions of its tables, whose rows belong together: run one.",
     "too_many_replicas": "Its part of the request budget is less than one request: run fewer replicas.",
     "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",

@@ -145,10 +145,14 @@ class Intake:
         event = self._understand(record, partition, again=again)
         if isinstance(event, Taken):
             return event
-        if self._memory is not None and not again:
+        taken = self._judge(event, partition, now, again=again)
+        if self._memory is not None and not again and taken.outcome != "unchanged":  # that sends nothing a replay could
             self._memory.note(event, partition)
+        return taken
+
+    def _judge(self, event: ChangeEvent, partition: Partition, now: float, *, again: bool) -> Taken:
         fresh = not again and self._gate.see(partition, event.position, now)
-        entity = self._entities[record.topic]
+        entity = self._entities[event.record.topic]
         families = self._families.get(entity)
         if families is not None:
             return families.take(event, partition, now, self._newer)
@@ -293,8 +297,11 @@ class Intake:
         self._second.changed(key)
         if state.document is not None:
             self._absences.drop(key)
-        if self._refused and (held := self._refused.pop((partition, event.record.key))) and state.document is not None:
-            state = state._replace(stale=state.stale | held)
+        if self._refused and (held := self._refused.pop((partition, event.record.key))):
+            if state.document is not None:
+                state = state._replace(stale=state.stale | held)
+            elif not state.delete:  # withheld: the next document of the row is the first to know
+                self._refused.put((partition, event.record.key), held)
         committed_ms = None if event.snapshot else event.committed_ms
         change = Change(key, state, event.record, partition, event.snapshot, created, committed_ms)
         if self._replay is not None:

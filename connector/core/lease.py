@@ -42,4 +42,5 @@ class Lease:
 
     def holds(self, term: int) -> bool:
         """Whether what was handed out in that term may leave now."""
-        return term == self.term and self._clock() - self._renewed_at <= self._seconds
+        in_time = self._clock() - self._renewed_at <= self._seconds
+        return in_time and term == self.term  # in this order: a term ends before the lease is renewed
