@@ -270,7 +270,7 @@ class Mapping:
             if self._plan_of(after.types).filter.passes(values):
                 return None
         except Unjudged as unjudged:
-            return _refused(unjudged.reason, [unjudged.error])
+            return Refused(Reject(unjudged.reason, (unjudged.error,)), self._had(before))
         if op is not Op.UPDATE or was is False:
             return Withhold(identifier, FILTERED)
         return Delete(identifier, doubtful=was is None)
