@@ -14,7 +14,7 @@ from connector.core.family_reader import readers_of
 from connector.core.family_rows import FamilyRows
 from connector.core.halts import SuspendReason
 from connector.core.offsets import NOWHERE
-from connector.errors import ConfigurationError, PlatformError
+from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -147,7 +147,9 @@ class Keeping:
             return False
         counts = {topic: self._kafka.partition_count(topic) for topic in families.rows.topics}
         if missing := sorted(topic for topic, count in counts.items() if not count):
-            raise PlatformError(f"there is no topic {missing[0]}, whose rows belong to {entity}: create it")
+            self._suspensions.begin(lane, SuspendReason.TOPIC_MISSING, now, f"There is no {', '.join(missing)}.")
+            return False
+        self._suspensions.end(lane, SuspendReason.TOPIC_MISSING)
         if len(owned) == sum(counts.values()):
             self._whole.add(entity)
             self._suspensions.end(lane, SuspendReason.PARTITIONS_ELSEWHERE)

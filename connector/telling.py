@@ -22,7 +22,11 @@ _UNTRIED = (HaltReason.KEY_MISSING, HaltReason.TRUNCATED)
 """Halts that end by what is seen, and not by a try."""
 
 
-_BY_ASSIGNMENT = (SuspendReason.PARTITIONS_ELSEWHERE, SuspendReason.TOO_MANY_REPLICAS)
+_BY_ASSIGNMENT = (
+    SuspendReason.PARTITIONS_ELSEWHERE,
+    SuspendReason.TOPIC_MISSING,
+    SuspendReason.TOO_MANY_REPLICAS,
+)
 """Suspensions that end once the partitions are assigned otherwise, and not by a try."""
 
 

@@ -304,6 +304,30 @@ def test_a_log_that_was_cut_goes_on_with_other_records() -> None:
     assert [each for each in world.differences() if "commit back" not in each] == []
 
 
+def test_a_table_without_a_topic_stops_its_lane_alone() -> None:
+    """It says which topic is missing, the process and the other lanes go on; once it is there, everything arrives."""
+    world = FamilyWorld(4, Dialect.FULL, Upsert.REPLACE)
+    world.life(20)
+    _orders(world, 3)
+    missing = {place: log for place, log in world.world.log.items() if place.topic == "shop.item_prices"}
+    for place in missing:
+        del world.world.log[place]
+    service = world.service()
+    world.world.run(service, 60)
+    suspended = service._suspensions.get(Lane.ORDERS, SuspendReason.TOPIC_MISSING)  # noqa: SLF001
+    assert suspended is not None
+    assert "shop.item_prices" in suspended.detail
+    endpoints = {batch.request.endpoint.value for _, batch in world.server.requests}
+    assert "upsert_products" in endpoints
+    assert not any("order" in endpoint for endpoint in endpoints)
+    world.world.log.update(missing)
+    source = service._source  # noqa: SLF001 (Kafka's part is played here)
+    source._positions.update(dict.fromkeys(missing, 0))  # type: ignore[attr-defined] # noqa: SLF001 (likewise)
+    source._owner.assigned(list(missing))  # type: ignore[attr-defined] # noqa: SLF001 (likewise)
+    _end(world, service)
+    assert service._suspensions.get(Lane.ORDERS, SuspendReason.TOPIC_MISSING) is None  # noqa: SLF001
+
+
 def test_nothing_is_sent_while_another_process_has_some_of_the_partitions() -> None:
     """Its lane is suspended and says so; once they are back what was missed is read first."""
     world = FamilyWorld(4, Dialect.FULL, Upsert.REPLACE)

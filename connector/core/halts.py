@@ -27,6 +27,7 @@ REMEDIES = {
     "unmappable": "Most rows can't be mapped: correct the column that is named, the mapping (and restart), or the way "
     "in which Debezium sends it.",
     "partitions_elsewhere": "Other replicas own some partitions of its tables, whose rows belong together: run one.",
+    "topic_missing": "A table that makes its documents has no topic yet: create it; Debezium does with the first row.",
     "too_many_replicas": "Its part of the request budget is less than one request: run fewer replicas.",
     "consent_unknown": "No column feeds GdprOptin: add gdpr_optin to the table, or set CONSENT_POLICY.",
 }
@@ -40,6 +41,7 @@ class SuspendReason(StrEnum):
     UNMAPPABLE = "unmappable"
     CONSENT_UNKNOWN = "consent_unknown"
     PARTITIONS_ELSEWHERE = "partitions_elsewhere"
+    TOPIC_MISSING = "topic_missing"
     TOO_MANY_REPLICAS = "too_many_replicas"
 
 

@@ -81,20 +81,20 @@ def judge(shop: Shop, evidence: Evidence) -> Verdict:
     """Compare what is there with what should be."""
     tallies = {entity: Tally() for entity in IDS}
     ordered = sorted(evidence.arrivals)
-    fullest = (_fullest(ordered, 60), _fullest(ordered, 3600))
+    windows = (fullest(ordered, 60), fullest(ordered, 3600))
     disagreements = [
         *(each for entity, tally in tallies.items() for each in _compare(shop, entity, evidence.state[entity], tally)),
         *_letters(shop, evidence.letters),
         *(
             f"the fullest {span} had {count} requests, and the limit is {limit}"
-            for span, count, limit in zip(("minute", "hour"), fullest, evidence.limits, strict=True)
+            for span, count, limit in zip(("minute", "hour"), windows, evidence.limits, strict=True)
             if count > limit
         ),
         *(f"promise broken: {each}" for each in evidence.broken_promises),
         *([f"{evidence.unsettled} changes are not settled"] if evidence.unsettled else []),
     ]
     fewest = _fewest(shop, evidence.batches)
-    return Verdict(tallies, disagreements, shop.written, len(ordered), fewest, fullest, evidence.limits)
+    return Verdict(tallies, disagreements, shop.written, len(ordered), fewest, windows, evidence.limits)
 
 
 def _compare(shop: Shop, entity: str, state: Mapping[str, Document], tally: Tally) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _fewest(shop: Shop, most: Mapping[str, int]) -> Fewest:
     return Fewest(batches, sum(map(len, shop.gone.values())), sum(map(len, shop.removed.values())))
 
 
-def _fullest(times: Sequence[float], seconds: float) -> int:
+def fullest(times: Sequence[float], seconds: float) -> int:
     """The most of the sorted times that lie within one half-open span so long."""
     within: deque[float] = deque()
     most = 0

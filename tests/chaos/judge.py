@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaos.shop import ENTITIES, Key, Place
 
 from connector.sandbox.state import State, Upsert
+from connector.sandbox.verdict import fullest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -181,9 +182,9 @@ def letters(shop: Shop, found: Sequence[Record]) -> Iterator[Fault]:
 def windows(seen: Sequence[Seen], limits: tuple[int, int]) -> tuple[tuple[int, int], list[Fault]]:
     """The fullest minute and hour of these requests, by the server's clock."""
     times = sorted(each.time for each in seen)
-    fullest = (_fullest(times, 60), _fullest(times, 3600))
-    names = zip(("minute", "hour"), fullest, limits, strict=True)
-    return fullest, [
+    found = (fullest(times, 60), fullest(times, 3600))
+    names = zip(("minute", "hour"), found, limits, strict=True)
+    return found, [
         Fault(f"the fullest {name} had {count} requests, and the limit is {limit}")
         for name, count, limit in names
         if count > limit
@@ -204,14 +205,3 @@ def waste(shop: Shop, told: Counter[str], seen: Sequence[Seen], takeovers: int) 
     gone = sum(len(each.gone) + sum(map(len, each.items_gone.values())) for each in shop.histories.values())
     if deletes > 1.1 * gone + excused:
         yield Fault(f"{deletes} deletes for {gone} rows and items that went")
-
-
-def _fullest(times: Sequence[float], seconds: float) -> int:
-    within: deque[float] = deque()
-    most = 0
-    for time in times:
-        within.append(time)
-        while within[0] <= time - seconds:
-            within.popleft()
-        most = max(most, len(within))
-    return most
