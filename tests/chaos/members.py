@@ -39,6 +39,7 @@ class Member:
         self._stack = stack
         self._started = 0
         self._frozen = False
+        self._lacked_room = False  # the process, at some time
         self._disk, self.disk_fills = _disk(folder / f"disk-{name}", stack)
         kept = [name for name in os.environ if name in _KEPT or name.startswith("COVERAGE_PROCESS")]
         self._environment = {
@@ -56,6 +57,7 @@ class Member:
             process = subprocess.Popen(self._command, env=self._environment, stdout=file, stderr=subprocess.STDOUT)
         self._stack.callback(_end, process)
         self.process, self._frozen = Connector(process, output), False
+        self._lacked_room = self._ballast.exists()
 
     def freeze(self) -> None:
         self._send(signal.SIGSTOP)
@@ -81,8 +83,10 @@ class Member:
         status = None if self.process is None else self.process.process.poll()
         if self.process is None or status is None:
             return None
-        overtaken = "another process has sent since" in self.process.lines()  # which costs a restart
-        if status != PlatformError.exit_status or (well and not overtaken):
+        lines = self.process.lines()
+        overtaken = "another process has sent since" in lines  # which costs a restart
+        lacked_room = self._lacked_room and "SQLITE_" in lines  # told late by one that was frozen meanwhile
+        if status != PlatformError.exit_status or (well and not overtaken and not lacked_room):
             self.ended.append(f"process {self.name} ended by itself with {status}:\n{_tail(self.process)}")
         self.start()
         return status
@@ -90,12 +94,17 @@ class Member:
     # Its disk
 
     def fill_disk(self) -> None:
-        with suppress(OSError), (self._disk / "ballast").open("wb", buffering=0) as file:
+        self._lacked_room = True
+        with suppress(OSError), self._ballast.open("wb", buffering=0) as file:
             while self.disk_fills:
                 file.write(bytes(65536))
 
     def empty_disk(self) -> None:
-        (self._disk / "ballast").unlink(missing_ok=True)
+        self._ballast.unlink(missing_ok=True)
+
+    @property
+    def _ballast(self) -> Path:
+        return self._disk / "ballast"
 
     def lose_disk(self) -> None:
         for each in self._disk.iterdir():
