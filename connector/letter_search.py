@@ -146,7 +146,7 @@ class Search:
 
     def _mended(self) -> tuple[Mended, Mended]:
         """What replays have mended, and what those will that the service has not taken in yet."""
-        done, waiting = Mended(self.names, self.wire), Mended(self.names, self.wire)
+        done, waiting = (Mended(self.names, self.wire, self.settings.families) for _ in range(2))
         bounds = self.scan.bounds(self.settings.replay_topic) or {}
         committed = self.scan.committed(bounds)
         for record, partition, offset in self.scan.read({each: low for each, (low, _) in bounds.items()}):

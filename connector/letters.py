@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from connector import logs
 from connector.adapters.dead_letters import DeadLetter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from connector.core.events import Entity, Record, Reject
     from connector.core.offsets import Offsets, Ticket
@@ -112,12 +113,13 @@ class Letters:
         status: int | None = None,
         attempts: int = 0,
         confirmed: Callable[[], None] | None = None,
+        families: Collection[str] = (),
     ) -> None:
         """Write a record to the dead-letter topic, with the reason in its headers.
 
-        `confirmed` is called once the broker has it, for work that no ticket holds.
+        `confirmed` is called once the broker has it, for work that no ticket holds. `families`: whose document it is.
         """
-        letter = DeadLetter(record, self._headers(record, entity, reject, endpoint, status, attempts))
+        letter = DeadLetter(record, self._headers(record, entity, reject, endpoint, status, attempts, families))
         fields = sorted({error.path for error in reject.errors if error.path})[:_MOST_ERRORS]
         _LOG.warning(
             "dead_letter",
@@ -186,7 +188,14 @@ class Letters:
         self._topic.write(owed.letter, done)
 
     def _headers(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
-        self, record: Record, entity: Entity, reject: Reject, endpoint: str, status: int | None, attempts: int
+        self,
+        record: Record,
+        entity: Entity,
+        reject: Reject,
+        endpoint: str,
+        status: int | None,
+        attempts: int,
+        families: Collection[str],
     ) -> tuple[tuple[str, bytes], ...]:
         """Kafka Connect's names, which existing tools show, and the connector's own."""
         errors = "\n".join(f"{path}: {problem}" if path else problem for path, problem in reject.errors)
@@ -204,5 +213,6 @@ class Letters:
             "replenit.status": "" if status is None else str(status),
             "replenit.attempts": str(attempts),
             "replenit.time": time,
+            "replenit.families": json.dumps(sorted(families), ensure_ascii=False) if families else "",
         }
         return tuple((name, value.encode("utf-8", "replace")) for name, value in told.items() if value)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from connector.core.events import Entity, Record
+    from connector.core.families import Families
     from connector.core.gate import Gate
     from connector.core.intake import Intake
     from connector.core.offsets import Offsets
@@ -55,11 +56,11 @@ class Parts(NamedTuple):
     memory: Memory
     unrepeated: Unrepeated
     topics: Mapping[Entity, Sequence[str]]
-    kept: Collection[Entity]
+    kept: Mapping[Entity, Families]
 
 
 class Replaying:
-    """The topic of replays, as far as it is this process's. `parts.kept`: entities whose rows are kept on disk.
+    """The topic of replays, as far as it is this process's. `parts.kept`: what keeps rows on disk.
 
     A replay is only taken in by the owner of its row's partition, so nobody else can have a newer state of the row in
     flight; once the gate is open, so all that a predecessor can have sent was read; and if none of the row's events was
@@ -112,6 +113,9 @@ class Replaying:
         if entity in full or not parts.gate.open(parts.topics[entity], now):
             self._waits = True
             raise NotYet
+        if replay.family and entity in parts.kept:
+            parts.kept[entity].send(replay.family, record, now)
+            return Taken("stored")
         outcome = self._outdated(replay, parts.offsets.position(source) or 0)
         if outcome == "superseded":
             return Taken(outcome)
@@ -159,7 +163,8 @@ class Replaying:
         self._tell(outcome, replay.record.where, f"is not sent: {_WHY[outcome]}; {again}", now)
         if replay.reject is not None:
             ticket = self._parts.offsets.hold(Partition(carrier.topic, carrier.partition), carrier.offset)
-            self._parts.letters.write(replay.record, [ticket], replay.entity, replay.reject)
+            families = [replay.family] if replay.family else []
+            self._parts.letters.write(replay.record, [ticket], replay.entity, replay.reject, families=families)
         return Taken(outcome)
 
     def _tell(self, outcome: str, where: str, what: str, now: float) -> None:

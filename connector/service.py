@@ -211,7 +211,7 @@ class Service:
                 memory,
                 self._unrepeated,
                 topics=settings.topics,
-                kept=settings.families,
+                kept={} if self._keeping is None else self._keeping.families,
             ),
         )
         self._report = Report(
@@ -425,7 +425,7 @@ class Service:
         if entry.origins and self._keeping is not None:
             self._keeping.families[entity].refused(entry)
             confirmed = partial(self._keeping.families[entity].settled, entry)
-        self._letters.write(record, entry.places, entity, reject, endpoint, status, attempts, confirmed)
+        self._letters.write(record, entry.places, entity, reject, endpoint, status, attempts, confirmed, entry.origins)
 
     # Halts
 

@@ -89,7 +89,7 @@ class Taking:
         for each in told:
             if each.reject is not None:
                 confirmed = partial(buried, each.parent, each.version)
-                self._letters.write(each.record, (), entity, each.reject, confirmed=confirmed)
+                self._letters.write(each.record, (), entity, each.reject, confirmed=confirmed, families=(each.parent,))
             elif each.withheld:
                 self._metrics.withheld.labels(entity, each.withheld).inc()
             if each.retracts:

@@ -30,11 +30,11 @@ class Commands:
         world.log[REPLAYS] = []
         world.low[REPLAYS] = 0
         self.world = world
-        self.names, self.wire = RowNames(of.primary_keys), Wire()
+        self.names, self.wire, self.kept = RowNames(of.primary_keys), Wire(), of.families
 
     def open_letters(self) -> list[Letter]:
         """The dead letters for which no replay was asked."""
-        mended = Mended(self.names, self.wire)
+        mended = Mended(self.names, self.wire, self.kept)
         for carrier in self.world.log[REPLAYS]:
             replay = Replay.read(carrier)
             assert replay is not None
@@ -49,10 +49,11 @@ class Commands:
 
     def ask(self, *, missed: Mapping[tuple[str, str], Record] | None = None) -> list[Replay]:
         """The replays of all open letters, by what the logs hold now; and deletes of these rows."""
-        dead = DeadRows(self.names, self.wire, GROUP)
+        dead = DeadRows(self.names, self.wire, GROUP, self.kept)
         found: list[Replay] = []
         for letter in self.open_letters():
             dead.add(letter)
+        found += dead.family_replays({0: len(self.world.letters)})
         for topic, rows in dead.rows.items():
             newest = Newest(rows, self.names, self.wire)
             for partition, log in self.world.log.items():

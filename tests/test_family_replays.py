@@ -14,19 +14,10 @@ from connector.core.events import Entity
 from connector.sandbox.state import Upsert
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", [1, 2, 4, 8])
 @pytest.mark.parametrize("dialect", Dialect)
 def test_replays_of_families_among_changes_and_kills_converge(seed: int, dialect: Dialect) -> None:
     """What the API refused for a while is there in the end as the tables say, and no letter is left."""
-    assert _differences(seed, dialect) == []
-
-
-@pytest.mark.xfail(
-    strict=True, reason="known: where ids move between rows that are refused, a document is left or lacks"
-)
-@pytest.mark.parametrize(("seed", "dialect"), [(4, Dialect.MYSQL), (8, Dialect.DEFAULT), (8, Dialect.FULL)])
-def test_replays_of_families_whose_ids_move_converge(seed: int, dialect: Dialect) -> None:
-    """As above, in stories that go wrong at present."""
     assert _differences(seed, dialect) == []
 
 

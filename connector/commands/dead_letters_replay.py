@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
         asking = Asking(looking.scan, looking.settings.replay_topic) if options.apply else None
         left = Left()
         settings = looking.settings
-        dead = DeadRows(looking.names, looking.wire, settings.kafka_group_id)
+        dead = DeadRows(looking.names, looking.wire, settings.kafka_group_id, settings.families)
         for letter in looking.letters(options, left):
             if letter.record.topic not in settings.primary_keys:
                 left.counts["of topics that these settings do not name"] += 1
@@ -65,14 +65,14 @@ def run(arguments: list[str]) -> int:
         found = [
             _find(looking, dead, topic, left, include_unknown=options.include_unknown) for topic in sorted(dead.rows)
         ]
-        replays = [replay for each in found for replay in each.replays]
+        replays = [*dead.family_replays(left.ends), *(replay for each in found for replay in each.replays)]
         print("\n".join(_told(looking, dead, found, left)))
         if asking is None:
             print("Nothing was sent: --apply does it." if replays else "There is nothing to send.")
             return 0
         if replays:
-            count = asking.write(replays)
-            print(f"The service is asked to send {count} rows. `dead-letters list` shows what is left.")
+            asking.write(replays)
+            print(f"The service is asked to send {_counted(replays)}. `dead-letters list` shows what is left.")
         if asking.unheard:
             print(asking.unheard)
     return 0
@@ -114,9 +114,9 @@ def _starts(
 
 def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> Iterator[str]:
     """What would be sent, what not, and what the mapping would refuse again."""
-    count = sum(row.letters for rows in dead.rows.values() for row in rows.values()) + len(dead.unnamed)
-    yield f"{letters(count)}, rows: {sum(map(len, dead.rows.values()))}."
-    replays = [replay for each in found for replay in each.replays]
+    families = f", documents of several tables: {len(dead.families)}" if dead.families else ""
+    yield f"{letters(dead.letters)}, rows: {sum(map(len, dead.rows.values()))}{families}."
+    replays = [replay for each in found for replay in each.replays]  # of rows
     settings = looking.settings
     mappings = {
         topic: Mapping(entity, settings.mapping[entity], settings.options(entity))
@@ -127,6 +127,8 @@ def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> It
     outcomes = Counter(_foretold(looking, mappings, replay.record) for replay in replays)
     for topic in sorted({replay.record.topic for replay in replays}):
         yield f"  {sum(replay.record.topic == topic for replay in replays)} rows of {topic} to send as they are now"
+    for entity, number in sorted(Counter(entity for entity, _ in dead.families).items()):
+        yield f"  {number} {entity} of several tables to send as they are now"
     for outcome, number in outcomes.most_common():
         if outcome:
             yield f"  {number} of these {outcome}"
@@ -139,6 +141,13 @@ def _told(looking: Search, dead: DeadRows, found: list[Found], left: Left) -> It
         yield f"  {len(dead.unnamed)} letters name no row: change it in its table, or take a snapshot"
     if left.counts:
         yield left.told()
+
+
+def _counted(replays: list[Replay]) -> str:
+    documents = sum(bool(replay.family) for replay in replays)
+    rows = len(replays) - documents
+    told = [f"{rows} rows"] if rows else []
+    return " and ".join([*told, *([f"{documents} documents of several tables"] if documents else [])])
 
 
 def _foretold(looking: Search, mappings: dict[str, Mapping], record: Record) -> str:

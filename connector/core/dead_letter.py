@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ class Letter:
     """`carrier`: as it stands in the dead-letter topic; `record`: as it stood in its own, byte for byte.
 
     `errors` are in the API's words where it refused the record, and these may quote the record; `shown` never does.
+    `families`: the keys of those whose document was refused, where it is made of several tables; else the row was.
     """
 
     carrier: Record
@@ -33,6 +35,7 @@ class Letter:
     status: str
     attempts: str
     time: datetime
+    families: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, carrier: Record) -> Letter | None:
@@ -56,8 +59,9 @@ class Letter:
                 told.get("replenit.status", ""),
                 told.get("replenit.attempts", ""),
                 datetime.fromisoformat(told["replenit.time"]).astimezone(UTC),
+                tuple(map(str, json.loads(told.get("replenit.families", "[]")))),
             )
-        except (KeyError, ValueError, OverflowError):
+        except (KeyError, ValueError, TypeError, OverflowError):
             return None
 
     @property

@@ -1,4 +1,4 @@
-"""The rows that dead letters are of: one replay mends all letters of a row, since it sends the row as it is now."""
+"""What dead letters are of: one replay mends all letters of a row or a family, as it sends that as it is now."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from connector.core.events import Partition
 from connector.core.replays import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from connector.core.dead_letter import Letter
-    from connector.core.events import Record
+    from connector.core.events import Entity, Record
     from connector.core.row_names import RowNames
     from connector.core.wire import Wire
 
@@ -23,33 +23,44 @@ class DeadRow:
 
     letter: Letter
     first: dict[Partition, int]
-    letters: int = 0
 
 
 class DeadRows:
     """Dead letters as they are read, by their rows. `unnamed`: those of which nothing names the row.
 
-    `group`: of the service that is to send the rows.
+    `families`: the newest letter of each family whose document one is, by its entity and key. `letters`: how many were
+    read. `group`: of the service that is to send them; `kept`: the entities of which it makes families.
     """
 
-    def __init__(self, names: RowNames, wire: Wire, group: str) -> None:
+    def __init__(self, names: RowNames, wire: Wire, group: str, kept: Collection[Entity]) -> None:
         self._group = group
+        self._kept = kept
         self._names = names
         self._wire = wire
         self.rows: dict[str, dict[str, DeadRow]] = {}
+        self.families: dict[tuple[Entity, str], Letter] = {}
         self.unnamed: list[Letter] = []
+        self.letters = 0
 
     def add(self, letter: Letter) -> None:
         """Take in a letter; those of one partition in their order. Raises SchemaMissing."""
-        record = letter.record
-        name = self._names.read(record, self._wire)
-        if name is None:
+        families = letter.families if letter.entity in self._kept else ()
+        name = None if families else self._names.read(letter.record, self._wire)
+        self.letters += 1
+        for family in families:
+            known = self.families.get((letter.entity, family))
+            if known is None or letter.time >= known.time:
+                self.families[letter.entity, family] = letter
+        if name is not None:
+            self._add(letter, name)
+        elif not families:
             self.unnamed.append(letter)
-            return
+
+    def _add(self, letter: Letter, name: str) -> None:
+        record = letter.record
         row = self.rows.setdefault(record.topic, {}).setdefault(name, DeadRow(letter, {}))
         place = Partition(record.topic, record.partition)
         row.first[place] = min(record.offset, row.first.get(place, record.offset))
-        row.letters += 1
         if letter.time >= row.letter.time:
             row.letter = letter
 
@@ -72,27 +83,42 @@ class DeadRows:
             if name in newest:
                 yield Replay(newest[name], ends, row.letter.entity, self._group, letters, row.letter.reject)
 
+    def family_replays(self, letters: Mapping[int, int]) -> Iterator[Replay]:
+        """What sends the families. `letters`: likewise."""
+        for (entity, family), letter in self.families.items():
+            yield Replay(letter.record, {}, entity, self._group, letters, letter.reject, family)
+
 
 class Mended:
-    """Replays that were asked for: which dead letters they stand for."""
+    """Replays that were asked for: which dead letters they stand for. `kept`: as of `DeadRows`."""
 
-    def __init__(self, names: RowNames, wire: Wire) -> None:
+    def __init__(self, names: RowNames, wire: Wire, kept: Collection[Entity]) -> None:
         self._names = names
         self._wire = wire
-        self._below: dict[tuple[str, str], dict[int, int]] = {}
+        self._kept = kept
+        self._below: dict[tuple[str | None, ...], dict[int, int]] = {}
 
     def add(self, replay: Replay) -> None:
         """Take in a replay. Raises SchemaMissing."""
-        name = self._names.read(replay.record, self._wire)
-        if name is not None and replay.reject is not None:
-            below = self._below.setdefault((replay.record.topic, name), {})
-            for partition, offset in replay.letters.items():
-                below[partition] = max(offset, below.get(partition, 0))
+        if replay.reject is None:
+            return
+        of = _family(replay.entity, replay.family) if replay.family else self._row(replay.record)
+        below = self._below.setdefault(of, {})
+        for partition, offset in replay.letters.items():
+            below[partition] = max(offset, below.get(partition, 0))
 
     def covers(self, letter: Letter) -> bool:
-        """Whether a replay was asked for that mends the letter. Raises SchemaMissing."""
+        """Whether replays were asked for that mend the letter. Raises SchemaMissing."""
         if not self._below:
             return False
-        name = self._names.read(letter.record, self._wire)
-        below = self._below.get((letter.record.topic, name or ""), {})
-        return letter.carrier.offset < below.get(letter.carrier.partition, 0)
+        families = letter.families if letter.entity in self._kept else ()
+        of = [_family(letter.entity, family) for family in families] or [self._row(letter.record)]
+        carrier = letter.carrier
+        return all(carrier.offset < self._below.get(each, {}).get(carrier.partition, 0) for each in of)
+
+    def _row(self, record: Record) -> tuple[str | None, ...]:
+        return record.topic, self._names.read(record, self._wire)
+
+
+def _family(entity: Entity, family: str) -> tuple[str | None, ...]:
+    return "", entity, family

@@ -143,6 +143,11 @@ class Families:
                 self._urgent[parent] = None
         return change.taken
 
+    def send(self, parent: str, record: Record, now: float) -> None:
+        """Send a family as it is now, although nothing has come. `record`: some record of its rows."""
+        self._store.touch(self.entity, parent, record, snapshot=True, committed_ms=None)
+        self._heat(parent, now)
+
     def _is_under_way(self, parent: str) -> bool:
         return parent in self._out or parent in self._left
 

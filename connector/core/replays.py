@@ -1,7 +1,8 @@
-"""Replays: the newest record of a row, put once more before the service by `dead-letters replay` and `reconcile`.
+"""Replays: a row or a family, put once more before the service by `dead-letters replay` and `reconcile`.
 
-A replay says: up to these ends of its topic, this is the newest record of its row. Whether something newer came since
-is the service's to know, who reads the topic: it remembers where it last saw each of the last rows.
+A row's replay says: up to these ends of its topic, this is the newest record of its row. Whether something newer came
+since is the service's to know, who reads the topic: it remembers where it last saw each of the last rows. A family's
+replay needs no such thing: the service keeps the family's rows as they are now.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Replay:
     `group`: of the service that is asked. `letters`: likewise of the dead-letter topic's: the dead letters of the row
     below are what this is to mend.
     `reject`: why they are dead letters; None where the replay stands for none.
+    `family`: the key of the family that is to be sent instead of the row: `record` is one of its own, maybe old.
     """
 
     record: Record
@@ -38,6 +40,7 @@ class Replay:
     group: str
     letters: Mapping[int, int]
     reject: Reject | None = None
+    family: str = ""
 
     @property
     def headers(self) -> tuple[tuple[str, bytes | None], ...]:
@@ -50,6 +53,7 @@ class Replay:
             "entity": self.entity,
             "group": self.group,
             "letters": self.letters,
+            "family": self.family,
             "reject": None if self.reject is None else [self.reject.reason, self.reject.errors],
         }
         return (*record.headers, (HEADER, json.dumps(told).encode()))
@@ -77,6 +81,7 @@ class Replay:
                 str(told["group"]),
                 _numbers(told["letters"]),
                 None if reject is None else Reject(Reason(reject[0]), tuple(FieldError(*each) for each in reject[1])),
+                str(told.get("family", "")),
             )
         except (IndexError, KeyError, TypeError, ValueError, AttributeError):
             return None

@@ -90,7 +90,7 @@ def test_whatever_else_is_in_the_header_is_no_replay(told: bytes | str) -> None:
 
 def test_a_replay_mends_the_letters_that_were_there_when_it_was_asked_for() -> None:
     """Those of its row, below the end up to which they were read; a later one is open."""
-    mended = Mended(NAMES, Wire())
+    mended = Mended(NAMES, Wire(), ())
     mended.add(_replay(Record("shop.orders", 0, 7, b'{"id":1}', b"{}"), {0: 3}))
     assert [mended.covers(_read(_letter(offset))) for offset in (2, 3)] == [True, False]
     assert not mended.covers(_read(_letter(2, key=2)))
@@ -98,7 +98,7 @@ def test_a_replay_mends_the_letters_that_were_there_when_it_was_asked_for() -> N
 
 def test_the_letters_of_a_row_are_one_replay() -> None:
     """From the first of its records on it is looked for its newest; a letter without a key names no row."""
-    dead = DeadRows(NAMES, Wire(), "group")
+    dead = DeadRows(NAMES, Wire(), "group", ())
     for offset in (5, 3, 8):
         dead.add(_read(_letter(offset)))
     dead.add(_read(replace(_letter(9), key=None)))
@@ -107,6 +107,28 @@ def test_the_letters_of_a_row_are_one_replay() -> None:
     newest = {next(iter(dead.rows["shop.orders"])): Record("shop.orders", 0, 8, b'{"id":1}', b"{}")}
     [replay] = dead.replays("shop.orders", newest, {0: 9}, {0: 4})
     assert replay.record.offset == 8
+
+
+def test_the_letters_of_a_family_are_one_replay_whatever_rows_they_are_of() -> None:
+    """It stands for that family's letters; one that is of two families waits for both."""
+
+    def letter(offset: int, key: int, *families: str) -> Letter:
+        carrier = _letter(offset, key)
+        told = ("replenit.families", json.dumps(families).encode())
+        return _read(replace(carrier, headers=(*carrier.headers, told)))
+
+    letters = [letter(3, 1, "a"), letter(5, 2, "a"), letter(6, 2, "a", "b")]
+    dead, mended = DeadRows(NAMES, Wire(), "group", [Entity.ORDERS]), Mended(NAMES, Wire(), [Entity.ORDERS])
+    for each in letters[:2]:
+        dead.add(each)
+    [replay] = dead.family_replays({0: 7})
+    assert (replay.family, dead.rows, dead.letters) == ("a", {}, 2)
+    assert Replay.read(replace(replay.record, headers=replay.headers)) == replay
+    mended.add(replay)
+    assert [mended.covers(each) for each in letters] == [True, True, False]
+    alone = Mended(NAMES, Wire(), ())  # orders are of one table by now: the letter is its row's
+    alone.add(_replay(letters[2].record, {0: 7}))
+    assert alone.covers(letters[2])
 
 
 def _key(payload: object, *, schema: bool = False) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import stat
 from base64 import b64decode
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from connector_process import command, connector, environment_of
 from kafka_broker import Raw
 
 from connector.sandbox.config import SandboxConfig
+from connector.sandbox.faults import Faults
 from connector.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
@@ -164,6 +167,83 @@ def test_what_a_broken_mapping_refused_is_replayed_with_one_command(kafka: Broke
             process.wait_until(lambda: "9 that were replayed" in shop.run("dead-letters", "list"), "none is left")
             assert process.stop() == 0, process.lines()
         assert sandbox.broken_promises == []
+
+
+TABLES = """
+version: 1
+orders:
+  table: orders
+  fields:
+    OrderId: id
+    CustomerId: buyer
+    TotalQuantity: pieces
+    TotalRevenue: total
+    Currency: { constant: EUR }
+    OrderItems:
+      table: order_items
+      foreign_key: order_id
+      fields: { ProductId: product, Sku: product, Quantity: pieces, Price: price }
+"""
+
+
+POSITIONS = count(1)
+
+
+def _row(key: int, after: dict[str, object] | None, **before: object) -> Raw:
+    source = {
+        "connector": "mysql",
+        "snapshot": "false",
+        "ts_ms": 1,
+        "file": "binlog.1",
+        "pos": next(POSITIONS),
+        "row": 0,
+    }
+    body = {"before": before or None, "after": after, "op": "d" if after is None else "c", "source": source}
+    return Raw(json.dumps(body).encode(), json.dumps({"id": key}).encode(), 0)
+
+
+def test_a_document_of_several_tables_that_was_refused_is_replayed(kafka: Broker, tmp_path: Path) -> None:
+    """As it is kept by then, although the last record of it is that of an item that is not in it any more."""
+    letters = kafka.topic("dead-letters")
+    orders = kafka.topic("orders", prefix=f"of.{letters}")
+    items = kafka.topic("order_items", prefix=f"of.{letters}")
+    kafka.topic("replay", prefix=letters)
+    settings = {
+        "TOPIC_ORDERS": orders,
+        "DEAD_LETTER_TOPIC": letters,
+        "KAFKA_GROUP_ID": f"group.{letters}",
+        "MAPPING": TABLES,
+        "STATE_DIR": str(tmp_path),
+    }
+
+    def run(*words: str) -> str:
+        return command(environment_of(kafka.bootstrap_servers, "http://127.0.0.1:9", settings), *words)
+
+    refused = Faults(poisoned={"orders": {"1": "It is refused."}})
+    item = {"order_id": 1, "product": "p", "pieces": 1, "price": 2}
+    with (
+        Sandbox(replace(FREE, faults=refused)) as sandbox,
+        connector(kafka.bootstrap_servers, sandbox.url, settings) as process,
+    ):
+        rows = range(1, 30)
+        kafka.produce(orders, *(_row(each, {"id": each, "buyer": "b", "pieces": 1, "total": 2}) for each in rows))
+        kafka.produce(items, *(_row(number, {"id": number, **item}) for number in (10, 11)))
+        kafka.produce(items, *(_row(each, {"id": each, **item, "order_id": each}) for each in rows[19:]))
+        process.wait_until(lambda: sum(kafka.ends(letters).values()) == 1, "the order is a dead letter")
+        kafka.produce(items, _row(11, None, id=11, **item))
+        process.wait_until(lambda: sum(kafka.ends(letters).values()) == 2, "the order is one without the item, too")
+        assert "Nothing was sent" in run("dead-letters", "replay")
+        sandbox.faults = Faults()
+        said = run("dead-letters", "replay", "--apply")
+        assert "2 dead letters, rows: 0, documents of several tables: 1." in said
+        assert "1 orders of several tables to send as they are now" in said
+        assert "asked to send 1 documents of several tables" in said
+        assert "There is nothing to send" in run("dead-letters", "replay")
+        process.wait_until(lambda: "1" in sandbox.state["orders"], "Replenit holds the order")
+        assert len(sandbox.state["orders"]["1"]["OrderItems"]) == 1
+        process.wait_until(lambda: "2 that were replayed" in run("dead-letters", "list"), "none is left")
+        assert process.stop() == 0, process.lines()
+    assert sandbox.broken_promises == []
 
 
 def test_deletes_that_were_missed_are_made_up_for(kafka: Broker) -> None:
