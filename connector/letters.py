@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from connector.core.events import Entity, Record, Reject
     from connector.core.offsets import Offsets, Ticket
+    from connector.core.states import ItemKey
     from connector.metrics import Metrics
 
 _LOG = logs.get("letters")
@@ -27,6 +28,7 @@ _MOST_UNDER_WAY = 1000
 _MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
 _LONGEST_ERRORS = 4000
+_LONGEST_LIST = 16_000
 _OVERHEAD = 3000
 """About the bytes that a letter takes beside its record and its headers."""
 
@@ -114,12 +116,17 @@ class Letters:
         attempts: int = 0,
         confirmed: Callable[[], None] | None = None,
         families: Collection[str] = (),
+        removed: Collection[ItemKey] = (),
     ) -> None:
         """Write a record to the dead-letter topic, with the reason in its headers.
 
         `confirmed` is called once the broker has it, for work that no ticket holds. `families`: whose document it is.
+        `removed`: items that the row had before, and that may be at Replenit.
         """
-        letter = DeadLetter(record, self._headers(record, entity, reject, endpoint, status, attempts, families))
+        told = self._headers(record, entity, reject, endpoint, status, attempts)
+        told |= {"replenit.families": _listed(families), "replenit.items": _listed(removed)}
+        headers = tuple((name, value.encode("utf-8", "replace")) for name, value in told.items() if value)
+        letter = DeadLetter(record, headers)
         fields = sorted({error.path for error in reject.errors if error.path})[:_MOST_ERRORS]
         _LOG.warning(
             "dead_letter",
@@ -188,19 +195,12 @@ class Letters:
         self._topic.write(owed.letter, done)
 
     def _headers(  # noqa: PLR0913, PLR0917 (what a dead letter tells)
-        self,
-        record: Record,
-        entity: Entity,
-        reject: Reject,
-        endpoint: str,
-        status: int | None,
-        attempts: int,
-        families: Collection[str],
-    ) -> tuple[tuple[str, bytes], ...]:
+        self, record: Record, entity: Entity, reject: Reject, endpoint: str, status: int | None, attempts: int
+    ) -> dict[str, str]:
         """Kafka Connect's names, which existing tools show, and the connector's own."""
         errors = "\n".join(f"{path}: {problem}" if path else problem for path, problem in reject.errors)
         time = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told = {
+        return {
             "__connect.errors.topic": record.topic,
             "__connect.errors.partition": str(record.partition),
             "__connect.errors.offset": str(record.offset),
@@ -213,6 +213,15 @@ class Letters:
             "replenit.status": "" if status is None else str(status),
             "replenit.attempts": str(attempts),
             "replenit.time": time,
-            "replenit.families": json.dumps(sorted(families), ensure_ascii=False) if families else "",
         }
-        return tuple((name, value.encode("utf-8", "replace")) for name, value in told.items() if value)
+
+
+def _listed(keys: Collection[str] | Collection[ItemKey]) -> str:
+    """As JSON, as much of it as a header may hold; "" if there are none."""
+    chosen, size = [], 0
+    for key in sorted(keys):
+        size += len(json.dumps(key, ensure_ascii=False)) + 2
+        if size > _LONGEST_LIST:
+            break
+        chosen.append(key)
+    return json.dumps(chosen, ensure_ascii=False) if chosen else ""

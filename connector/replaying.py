@@ -124,7 +124,7 @@ class Replaying:
         if entity not in parts.kept and not parts.unrepeated.may_go(source, now):  # what is kept waits on disk
             self._waits = True
             raise NotYet
-        return parts.taking.replay(record, source, (place, carrier.offset), now)
+        return parts.taking.replay(record, source, (place, carrier.offset), replay.items, now)
 
     def forget(self, partitions: Collection[Partition]) -> None:
         """The partitions are another process's, or are read anew. Replays of their rows are to be read again."""
@@ -164,7 +164,9 @@ class Replaying:
         if replay.reject is not None:
             ticket = self._parts.offsets.hold(Partition(carrier.topic, carrier.partition), carrier.offset)
             families = [replay.family] if replay.family else []
-            self._parts.letters.write(replay.record, [ticket], replay.entity, replay.reject, families=families)
+            self._parts.letters.write(
+                replay.record, [ticket], replay.entity, replay.reject, families=families, removed=replay.items
+            )
         return Taken(outcome)
 
     def _tell(self, outcome: str, where: str, what: str, now: float) -> None:

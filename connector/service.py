@@ -419,13 +419,17 @@ class Service:
 
     def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
         record, entity = entry.record, entry.key.entity
-        self._intake.refused(record, Partition(record.topic, record.partition), entry.key, entry.state.stale)
+        place = Partition(record.topic, record.partition)
+        items = self._intake.refused(record, place, entry.key, entry.state.stale)
         attempts = entry.failures + 1
         confirmed = None
         if entry.origins and self._keeping is not None:
             self._keeping.families[entity].refused(entry)
             confirmed = partial(self._keeping.families[entity].settled, entry)
-        self._letters.write(record, entry.places, entity, reject, endpoint, status, attempts, confirmed, entry.origins)
+            items = frozenset()  # they are kept
+        self._letters.write(
+            record, entry.places, entity, reject, endpoint, status, attempts, confirmed, entry.origins, items
+        )
 
     # Halts
 

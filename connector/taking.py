@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.core.families import Told
     from connector.core.intake import Intake, Taken
     from connector.core.offsets import Offsets, Ticket
+    from connector.core.states import ItemKey
     from connector.letters import Letters
     from connector.metrics import Metrics
 
@@ -67,10 +68,12 @@ class Taking:
         self._count(entity, taken)
         return taken
 
-    def replay(self, record: Record, partition: Partition, place: tuple[Partition, int], now: float) -> Taken:
+    def replay(
+        self, record: Record, partition: Partition, place: tuple[Partition, int], items: frozenset[ItemKey], now: float
+    ) -> Taken:
         """Take a record in once more, as `Intake.replay`; what is refused again is a dead letter again."""
         entity = self._entities[record.topic]
-        taken = self._intake.replay(record, partition, place, now)
+        taken = self._intake.replay(record, partition, place, items, now)
         if taken.reject is not None:
             self._bury(entity, record, partition, taken.reject, self._offsets.hold(*place))
         self._count(entity, taken)
@@ -134,9 +137,9 @@ class Taking:
         self, entity: Entity, record: Record, partition: Partition, reject: Reject, ticket: Ticket | None = None
     ) -> None:
         """Write a dead letter. `ticket`: the record's, if it has one already."""
-        self._intake.refused(record, partition)
+        items = self._intake.refused(record, partition)
         held = self._offsets.hold(partition, record.offset) if ticket is None else ticket
-        self._letters.write(record, [held], entity, reject)
+        self._letters.write(record, [held], entity, reject, removed=items)
 
     def _count(self, entity: Entity, taken: Taken) -> None:
         if taken.outcome == "coalesced":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,14 +10,24 @@ from typing import TYPE_CHECKING
 import pytest
 from replayed_world import REPLAYS, ReplayedWorld
 
-from connector.core.events import Entity
+from connector.core.events import Entity, Partition
 from connector.core.replays import Memory
+from connector.sandbox.state import State, Upsert
 
 if TYPE_CHECKING:
     from connector.service import Service
 
 SEEDS = range(6)
 KEYS = 25
+BROKEN = """
+version: 1
+orders:
+  fields:
+    OrderId: order_id
+    CustomerId: customer_id
+    Currency: { column: currency, values: { pound: GBP } }
+    OrderItems: { column: order_items, fields: { ProductId: product_id, Sku: sku, Quantity: quantity, Price: price } }
+"""
 
 
 def _change(world: ReplayedWorld, steps: int) -> None:
@@ -247,3 +258,42 @@ def test_what_another_service_is_asked_for_is_left_to_it() -> None:
     assert world.run(service, 60, world.settled)
     assert not world.server.state["orders"]
     assert len(world.letters) == 1
+
+
+def _write_items(world: ReplayedWorld, before: str, after: str) -> None:
+    """An order whose items are these letters, as MySQL logs its change."""
+
+    def row(skus: str) -> dict[str, object]:
+        items = json.dumps([{"product_id": "p", "sku": sku, "quantity": 1, "price": 2} for sku in skus])
+        return {"order_id": "o1", "customer_id": "c", "currency": "EUR", "order_items": items}
+
+    position = len(world.log[Partition("shop.orders", 0)])
+    source = {"connector": "mysql", "snapshot": "false", "file": "binlog.1", "pos": position, "row": 0, "ts_ms": 1}
+    value = {"before": row(before), "after": row(after), "op": "u", "source": source}
+    world.emit_raw("orders", 0, json.dumps({"order_id": "o1"}).encode(), json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("how", ["the mapping", "the API"])
+def test_items_that_a_refused_change_removed_go_with_its_replay(how: str) -> None:
+    """Neither the row's later change nor a process that did not read the refused one knows of them: the letter does."""
+    world = ReplayedWorld(5)
+    held = world.server.holds = State(Upsert.MERGE, 0.0, late_deletes=False)
+    alone = {"MAPPING": BROKEN, "TOPIC_CUSTOMERS": "", "TOPIC_PRODUCTS": ""}
+    broken = alone if how == "the mapping" else {}
+    service = world.service()
+    _write_items(world, "ab", "abc")
+    assert world.run(service, 60, world.settled)
+    world.faults.poisoned = {("orders", "o1")} if how == "the API" else set()
+    service = world.service(**broken)
+    _write_items(world, "abc", "a")
+    assert world.run(service, 200, lambda: len(world.letters) == 1)
+    assert world.run(service, 60, world.settled)
+    world.faults.poisoned = set()
+    service = world.service()
+    _write_items(world, "a", "ad")
+    assert world.run(service, 120, world.settled)
+    assert [item["Sku"] for item in held.documents("orders")["o1"]["OrderItems"]] == ["a", "b", "c", "d"]
+    world.write_replays(world.ask())
+    assert world.run(service, 120, world.settled)
+    assert [item["Sku"] for item in held.documents("orders")["o1"]["OrderItems"]] == ["a", "d"]
+    assert world.open_letters() == []

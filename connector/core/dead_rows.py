@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from connector.core.dead_letter import Letter
     from connector.core.events import Entity, Record
     from connector.core.row_names import RowNames
+    from connector.core.states import ItemKey
     from connector.core.wire import Wire
 
 
 @dataclass(slots=True)
 class DeadRow:
-    """`letter`: its newest one. `first`: the least offset of its letters' records, by partition."""
+    """`letter`: its newest one. `first`: the least offset of its letters' records, by partition.
+
+    `items`: of all its letters.
+    """
 
     letter: Letter
     first: dict[Partition, int]
+    items: frozenset[ItemKey] = frozenset()
 
 
 class DeadRows:
@@ -61,6 +66,7 @@ class DeadRows:
         row = self.rows.setdefault(record.topic, {}).setdefault(name, DeadRow(letter, {}))
         place = Partition(record.topic, record.partition)
         row.first[place] = min(record.offset, row.first.get(place, record.offset))
+        row.items |= letter.items
         if letter.time >= row.letter.time:
             row.letter = letter
 
@@ -81,7 +87,8 @@ class DeadRows:
         """
         for name, row in self.rows[topic].items():
             if name in newest:
-                yield Replay(newest[name], ends, row.letter.entity, self._group, letters, row.letter.reject)
+                entity, reject = row.letter.entity, row.letter.reject
+                yield Replay(newest[name], ends, entity, self._group, letters, reject, items=row.items)
 
     def family_replays(self, letters: Mapping[int, int]) -> Iterator[Replay]:
         """What sends the families. `letters`: likewise."""

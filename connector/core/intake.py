@@ -113,10 +113,12 @@ class Intake:
         finally:
             self._newer = ()
 
-    def replay(self, record: Record, partition: Partition, place: tuple[Partition, int], now: float) -> Taken:
+    def replay(
+        self, record: Record, partition: Partition, place: tuple[Partition, int], items: frozenset[ItemKey], now: float
+    ) -> Taken:
         """Take a record in that was read before and is its row's newest, as a replay at this place says.
 
-        It changes nothing but what is sent. Raises SchemaMissing.
+        It changes nothing but what is sent. `items`: those that may be at Replenit. Raises SchemaMissing.
         """
         event = self._understand(record, partition, again=True)
         if isinstance(event, Taken):
@@ -128,6 +130,8 @@ class Intake:
         if event.tombstone and self._mappings[entity].names_rows_otherwise(event):
             return Taken("tombstone", event.op.value)
         self._replay = place
+        if items:
+            self.refused(record, partition, held=items)
         try:
             return self._take_event(event, partition, now, fresh=False, again=True)
         finally:
@@ -189,16 +193,18 @@ class Intake:
 
     def refused(
         self, record: Record, partition: Partition, key: Key | None = None, held: frozenset[ItemKey] = _NO_ITEMS
-    ) -> None:
+    ) -> frozenset[ItemKey]:
         """The record is a dead letter: what changes nothing of its row must be sent all the same, if it can be.
 
         `key`: of the document, if it was on its way. `held`: items of the row before, which may be at Replenit: those
-        that the next document of the row lacks are to be deleted.
+        that the next document of the row lacks are to be deleted. Returns all such items of the row.
         """
         if key is not None:
             self._absences.drop(key)
         row = (partition, record.key)
-        self._refused.put(row, (self._refused.get(row) or _NO_ITEMS) | held)
+        items = (self._refused.get(row) or _NO_ITEMS) | held
+        self._refused.put(row, items)
+        return items
 
     def forget(self, partition: Partition) -> None:
         """The partition is another process's."""

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from connector.core.dead_letter import read_items
 from connector.core.events import Entity, FieldError, Partition, Reason, Record, Reject
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from connector.core.events import ChangeEvent
     from connector.core.row_names import RowNames
+    from connector.core.states import ItemKey
 
 HEADER = "replenit.replay"
 FORMAT = 1
@@ -32,6 +34,7 @@ class Replay:
     below are what this is to mend.
     `reject`: why they are dead letters; None where the replay stands for none.
     `family`: the key of the family that is to be sent instead of the row: `record` is one of its own, maybe old.
+    `items`: those that the row had before a dead letter, and that may be at Replenit.
     """
 
     record: Record
@@ -41,6 +44,7 @@ class Replay:
     letters: Mapping[int, int]
     reject: Reject | None = None
     family: str = ""
+    items: frozenset[ItemKey] = frozenset()
 
     @property
     def headers(self) -> tuple[tuple[str, bytes | None], ...]:
@@ -54,6 +58,7 @@ class Replay:
             "group": self.group,
             "letters": self.letters,
             "family": self.family,
+            "items": sorted(self.items),
             "reject": None if self.reject is None else [self.reject.reason, self.reject.errors],
         }
         return (*record.headers, (HEADER, json.dumps(told).encode()))
@@ -82,8 +87,9 @@ class Replay:
                 _numbers(told["letters"]),
                 None if reject is None else Reject(Reason(reject[0]), tuple(FieldError(*each) for each in reject[1])),
                 str(told.get("family", "")),
+                read_items(Entity(told["entity"]), told.get("items", [])),
             )
-        except (IndexError, KeyError, TypeError, ValueError, AttributeError):
+        except (IndexError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return None
 
 
