@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from connector.core.events import Entity, Record, Reject
+    from connector.core.leftovers import Leftovers
     from connector.core.offsets import Offsets, Ticket
-    from connector.core.states import ItemKey
     from connector.metrics import Metrics
 
 _LOG = logs.get("letters")
@@ -28,7 +28,6 @@ _MOST_UNDER_WAY = 1000
 _MOST_BYTES_UNDER_WAY = 16_000_000
 _MOST_ERRORS = 20
 _LONGEST_ERRORS = 4000
-_LONGEST_LIST = 16_000
 _OVERHEAD = 3000
 """About the bytes that a letter takes beside its record and its headers."""
 
@@ -116,15 +115,15 @@ class Letters:
         attempts: int = 0,
         confirmed: Callable[[], None] | None = None,
         families: Collection[str] = (),
-        removed: Collection[ItemKey] = (),
+        leftovers: Leftovers | None = None,
     ) -> None:
         """Write a record to the dead-letter topic, with the reason in its headers.
 
         `confirmed` is called once the broker has it, for work that no ticket holds. `families`: whose document it is.
-        `removed`: items that the row had before, and that may be at Replenit.
         """
         told = self._headers(record, entity, reject, endpoint, status, attempts)
-        told |= {"replenit.families": _listed(families), "replenit.items": _listed(removed)}
+        told["replenit.families"] = json.dumps([*families], ensure_ascii=False) if families else ""
+        told["replenit.leftovers"] = "" if leftovers is None else leftovers.header()
         headers = tuple((name, value.encode("utf-8", "replace")) for name, value in told.items() if value)
         letter = DeadLetter(record, headers)
         fields = sorted({error.path for error in reject.errors if error.path})[:_MOST_ERRORS]
@@ -214,14 +213,3 @@ class Letters:
             "replenit.attempts": str(attempts),
             "replenit.time": time,
         }
-
-
-def _listed(keys: Collection[str] | Collection[ItemKey]) -> str:
-    """As JSON, as much of it as a header may hold; "" if there are none."""
-    chosen, size = [], 0
-    for key in sorted(keys):
-        size += len(json.dumps(key, ensure_ascii=False)) + 2
-        if size > _LONGEST_LIST:
-            break
-        chosen.append(key)
-    return json.dumps(chosen, ensure_ascii=False) if chosen else ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connector.core.families import Families
     from connector.core.gate import Gate
     from connector.core.intake import Intake
-    from connector.core.offsets import Offsets
+    from connector.core.offsets import Offsets, Ticket
     from connector.core.pending import Pending
     from connector.core.replays import Memory
     from connector.letters import Letters
@@ -35,6 +35,7 @@ RETRY_INTERVAL = 1.0
 _WHY = {
     "elsewhere": "another replica reads its topic's partition",
     "scan_again": "more has been read since the command looked than is remembered",
+    "superseded": "what was read since does not tell all that it left",
     "unnamed": "nothing names its row",
 }
 
@@ -75,6 +76,8 @@ class Replaying:
         self._repeats = logs.Repeats()
         self._waits = False
         self._retry_at = 0.0
+        self._sent: dict[Ticket, Families] = {}  # the places of families that are being sent
+        parts.unrepeated.also = lambda: bool(self._sent)
 
     def turn(self, now: float) -> bool:
         """Remember rows while the topic is read; whether what could not be taken in is to be tried again."""
@@ -113,25 +116,39 @@ class Replaying:
         if entity in full or not parts.gate.open(parts.topics[entity], now):
             self._waits = True
             raise NotYet
-        if replay.family and entity in parts.kept:
-            parts.kept[entity].send(replay.family, record, now)
-            return Taken("stored")
-        outcome = self._outdated(replay, parts.offsets.position(source) or 0)
-        if outcome == "superseded":
+        family, kept = replay.family and parts.kept.get(entity), entity in parts.kept
+        outcome = "" if family else self._outdated(replay, parts.offsets.position(source) or 0)
+        if outcome == "superseded" and not replay.leftovers.items:
             return Taken(outcome)
         if outcome:
             return self._give_back(replay, carrier, outcome, now)
-        if entity not in parts.kept and not parts.unrepeated.may_go(source, now):  # what is kept waits on disk
+        if (family or not kept) and not parts.unrepeated.may_go(source, now):  # a row that is kept waits on disk
             self._waits = True
             raise NotYet
-        return parts.taking.replay(record, source, (place, carrier.offset), replay.items, now)
+        if family:
+            self._send(family, replay, parts.offsets.hold(place, carrier.offset), now)
+            return Taken("stored")
+        return parts.taking.replay(record, source, (place, carrier.offset), replay.leftovers.items, now)
+
+    def _send(self, families: Families, replay: Replay, ticket: Ticket, now: float) -> None:
+        """Send a family. Its replay keeps its place until nothing of it is owed: the store may go with its disk."""
+        self._sent[ticket] = families
+
+        def settled() -> None:
+            self._sent.pop(ticket, None)
+            self._parts.offsets.release(ticket)
+
+        families.send(replay.family, replay.record, replay.leftovers, settled, now)
 
     def forget(self, partitions: Collection[Partition]) -> None:
         """The partitions are another process's, or are read anew. Replays of their rows are to be read again."""
         parts = self._parts
         parts.memory.forget(partitions)
-        lost = [ticket for ticket in parts.pending.lost_replays() if parts.offsets.valid(ticket)]
-        for ticket in lost:
+        topics = {partition.topic for partition in partitions}
+        sent = [ticket for ticket, families in self._sent.items() if not topics.isdisjoint(families.rows.topics)]
+        for ticket in sent:
+            del self._sent[ticket]
+        for ticket in filter(parts.offsets.valid, [*parts.pending.lost_replays(), *sent]):
             place, position = ticket.partition, parts.offsets.position(ticket.partition)
             if place not in partitions and position is not None and ticket.offset < position:
                 parts.ownership.hold_back(place, ticket.offset)
@@ -165,7 +182,7 @@ class Replaying:
             ticket = self._parts.offsets.hold(Partition(carrier.topic, carrier.partition), carrier.offset)
             families = [replay.family] if replay.family else []
             self._parts.letters.write(
-                replay.record, [ticket], replay.entity, replay.reject, families=families, removed=replay.items
+                replay.record, [ticket], replay.entity, replay.reject, families=families, leftovers=replay.leftovers
             )
         return Taken(outcome)
 

@@ -24,6 +24,7 @@ from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
 from connector.core.intake import Intake
 from connector.core.lease import Lease
+from connector.core.leftovers import Leftovers
 from connector.core.mapping import Mapping
 from connector.core.offsets import Offsets
 from connector.core.outcomes import Delivered, HaltReason
@@ -420,15 +421,14 @@ class Service:
     def _bury(self, entry: Entry, reject: Reject, endpoint: str, status: int | None) -> None:
         record, entity = entry.record, entry.key.entity
         place = Partition(record.topic, record.partition)
-        items = self._intake.refused(record, place, entry.key, entry.state.stale)
+        leftovers = Leftovers(items=self._intake.refused(record, place, entry.key, entry.state.stale))
         attempts = entry.failures + 1
         confirmed = None
         if entry.origins and self._keeping is not None:
-            self._keeping.families[entity].refused(entry)
+            leftovers |= self._keeping.families[entity].refused(entry)
             confirmed = partial(self._keeping.families[entity].settled, entry)
-            items = frozenset()  # they are kept
         self._letters.write(
-            record, entry.places, entity, reject, endpoint, status, attempts, confirmed, entry.origins, items
+            record, entry.places, entity, reject, endpoint, status, attempts, confirmed, entry.origins, leftovers
         )
 
     # Halts

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from connector import logs
+from connector.core.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -92,7 +93,15 @@ class Taking:
         for each in told:
             if each.reject is not None:
                 confirmed = partial(buried, each.parent, each.version)
-                self._letters.write(each.record, (), entity, each.reject, confirmed=confirmed, families=(each.parent,))
+                self._letters.write(
+                    each.record,
+                    (),
+                    entity,
+                    each.reject,
+                    confirmed=confirmed,
+                    families=(each.parent,),
+                    leftovers=each.leftovers,
+                )
             elif each.withheld:
                 self._metrics.withheld.labels(entity, each.withheld).inc()
             if each.retracts:
@@ -139,7 +148,7 @@ class Taking:
         """Write a dead letter. `ticket`: the record's, if it has one already."""
         items = self._intake.refused(record, partition)
         held = self._offsets.hold(partition, record.offset) if ticket is None else ticket
-        self._letters.write(record, [held], entity, reject, removed=items)
+        self._letters.write(record, [held], entity, reject, leftovers=Leftovers(items=items))
 
     def _count(self, entity: Entity, taken: Taken) -> None:
         if taken.outcome == "coalesced":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from connector.core.events import Partition
     from connector.core.gate import Gate
@@ -24,6 +24,8 @@ class Unrepeated:
     """The partitions of which such things may be sent."""
 
     def __init__(self, gate: Gate, ownership: Ownership, pending: Pending) -> None:
+        self.also: Callable[[], bool] = lambda: False
+        """Whether something is under way that is not pending yet."""
         self._gate = gate
         self._ownership = ownership
         self._pending = pending
@@ -42,7 +44,7 @@ class Unrepeated:
         """Let commits say again that all is read again, if nothing else is under way."""
         if self._risky and now >= self._lull_at:
             self._lull_at = now + LULL
-            if not self._pending.unrepeated(self._risky):
+            if not self._pending.unrepeated(self._risky) and not self.also():
                 for partition in self._risky:
                     self._gate.unrepeated(partition, begin=False)
                 self._risky.clear()

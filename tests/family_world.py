@@ -51,6 +51,7 @@ class Replenit:
         self.broken: list[str] = []
         self.judge: Callable[[Batch], None] = lambda _: None
         self.poisoned: set[str] = set()
+        self.kept: set[str] = set()  # whose DELETE it refuses
         self.throttles = 0.0
         self._at_work: Counter[tuple[str, str]] = Counter()
         self._newest: dict[tuple[str, str], int] = {}
@@ -101,6 +102,8 @@ class Replenit:
             return self._upsert(endpoint.removeprefix("upsert_"), json.loads(batch.request.body))
         entity = {"c": "customers", "o": "orders", "p": "products"}[endpoint.removeprefix("delete_")[0]]
         identifier, *item = batch.request.ids
+        if identifier in self.kept:
+            return _answer(400, {"success": False, "message": "No.", "errors": {"id": ["No."]}})
         try:
             if item:
                 found = self.state.delete_element(entity, identifier, tuple(item))

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from connector.core.events import Entity, FieldError, Reason, Reject
-from connector.core.items import KEYS
+from connector.core.leftovers import NONE_LEFT, Leftovers
 from connector.core.rejections import any_index, showable
 
 if TYPE_CHECKING:
     from connector.core.events import Record
-    from connector.core.states import ItemKey
 
 _OWN = ("__connect.errors.", "replenit.")
 _PATH = re.compile(r"([\w.\[\]$]{1,200}): (.*)", re.DOTALL)
@@ -26,7 +25,6 @@ class Letter:
 
     `errors` are in the API's words where it refused the record, and these may quote the record; `shown` never does.
     `families`: the keys of those whose document was refused, where it is made of several tables; else the row was.
-    `items`: those that the row had before, and that may be at Replenit.
     """
 
     carrier: Record
@@ -39,7 +37,7 @@ class Letter:
     attempts: str
     time: datetime
     families: tuple[str, ...] = ()
-    items: frozenset[ItemKey] = frozenset()
+    leftovers: Leftovers = NONE_LEFT
 
     @classmethod
     def read(cls, carrier: Record) -> Letter | None:
@@ -64,7 +62,7 @@ class Letter:
                 told.get("replenit.attempts", ""),
                 datetime.fromisoformat(told["replenit.time"]).astimezone(UTC),
                 tuple(map(str, json.loads(told.get("replenit.families", "[]")))),
-                read_items(Entity(told["replenit.entity"]), json.loads(told.get("replenit.items", "[]"))),
+                _leftovers(Entity(told["replenit.entity"]), told.get("replenit.leftovers", "")),
             )
         except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
             return None
@@ -84,12 +82,8 @@ class Letter:
         return tuple(dict.fromkeys(any_index(error.path) for error in self.shown if error.path))
 
 
-def read_items(entity: Entity, told: list[list[str]]) -> frozenset[ItemKey]:
-    """Items as JSON lists them. Raises TypeError and ValueError."""
-    items = frozenset(tuple(map(str, item)) for item in told)
-    if any(len(item) != len(KEYS.get(entity, ())) for item in items):
-        raise ValueError("no items of such a document")
-    return items
+def _leftovers(entity: Entity, told: str) -> Leftovers:
+    return Leftovers.read(entity, json.loads(told)) if told else NONE_LEFT
 
 
 def _error(line: str) -> FieldError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connector.core.events import Partition
+from connector.core.leftovers import NONE_LEFT, Leftovers
 from connector.core.replays import Replay
 
 if TYPE_CHECKING:
@@ -14,27 +15,35 @@ if TYPE_CHECKING:
     from connector.core.dead_letter import Letter
     from connector.core.events import Entity, Record
     from connector.core.row_names import RowNames
-    from connector.core.states import ItemKey
     from connector.core.wire import Wire
 
 
 @dataclass(slots=True)
 class DeadRow:
-    """`letter`: its newest one. `first`: the least offset of its letters' records, by partition.
+    """A row or a family. `letter`: its newest one. `leftovers`: of all its letters.
 
-    `items`: of all its letters.
+    `first`: the least offset of its letters' records, by partition.
     """
 
     letter: Letter
-    first: dict[Partition, int]
-    items: frozenset[ItemKey] = frozenset()
+    first: dict[Partition, int] = field(default_factory=dict)
+    leftovers: Leftovers = NONE_LEFT
+
+    def add(self, letter: Letter) -> None:
+        record = letter.record
+        place = Partition(record.topic, record.partition)
+        self.first[place] = min(record.offset, self.first.get(place, record.offset))
+        if letter.time >= self.letter.time:
+            self.letter, self.leftovers = letter, letter.leftovers | self.leftovers
+        else:
+            self.leftovers |= letter.leftovers
 
 
 class DeadRows:
     """Dead letters as they are read, by their rows. `unnamed`: those of which nothing names the row.
 
-    `families`: the newest letter of each family whose document one is, by its entity and key. `letters`: how many were
-    read. `group`: of the service that is to send them; `kept`: the entities of which it makes families.
+    `families`: those whose documents are dead letters, by their entities and keys. `letters`: how many were read.
+    `group`: of the service that is to send them; `kept`: the entities of which it makes families.
     """
 
     def __init__(self, names: RowNames, wire: Wire, group: str, kept: Collection[Entity]) -> None:
@@ -43,7 +52,7 @@ class DeadRows:
         self._names = names
         self._wire = wire
         self.rows: dict[str, dict[str, DeadRow]] = {}
-        self.families: dict[tuple[Entity, str], Letter] = {}
+        self.families: dict[tuple[Entity, str], DeadRow] = {}
         self.unnamed: list[Letter] = []
         self.letters = 0
 
@@ -53,22 +62,11 @@ class DeadRows:
         name = None if families else self._names.read(letter.record, self._wire)
         self.letters += 1
         for family in families:
-            known = self.families.get((letter.entity, family))
-            if known is None or letter.time >= known.time:
-                self.families[letter.entity, family] = letter
+            self.families.setdefault((letter.entity, family), DeadRow(letter)).add(letter)
         if name is not None:
-            self._add(letter, name)
+            self.rows.setdefault(letter.record.topic, {}).setdefault(name, DeadRow(letter)).add(letter)
         elif not families:
             self.unnamed.append(letter)
-
-    def _add(self, letter: Letter, name: str) -> None:
-        record = letter.record
-        row = self.rows.setdefault(record.topic, {}).setdefault(name, DeadRow(letter, {}))
-        place = Partition(record.topic, record.partition)
-        row.first[place] = min(record.offset, row.first.get(place, record.offset))
-        row.items |= letter.items
-        if letter.time >= row.letter.time:
-            row.letter = letter
 
     def first(self, topic: str) -> dict[Partition, int]:
         """The least offset of the dead records of each partition that has some."""
@@ -88,12 +86,13 @@ class DeadRows:
         for name, row in self.rows[topic].items():
             if name in newest:
                 entity, reject = row.letter.entity, row.letter.reject
-                yield Replay(newest[name], ends, entity, self._group, letters, reject, items=row.items)
+                yield Replay(newest[name], ends, entity, self._group, letters, reject, leftovers=row.leftovers)
 
     def family_replays(self, letters: Mapping[int, int]) -> Iterator[Replay]:
         """What sends the families. `letters`: likewise."""
-        for (entity, family), letter in self.families.items():
-            yield Replay(letter.record, {}, entity, self._group, letters, letter.reject, family)
+        for (entity, family), dead in self.families.items():
+            letter = dead.letter
+            yield Replay(letter.record, {}, entity, self._group, letters, letter.reject, family, dead.leftovers)
 
 
 class Mended:
@@ -103,28 +102,34 @@ class Mended:
         self._names = names
         self._wire = wire
         self._kept = kept
-        self._below: dict[tuple[str | None, ...], dict[int, int]] = {}
+        self._asked: dict[tuple[str | None, ...], list[tuple[Mapping[int, int], Leftovers]]] = {}
 
     def add(self, replay: Replay) -> None:
         """Take in a replay. Raises SchemaMissing."""
         if replay.reject is None:
             return
         of = _family(replay.entity, replay.family) if replay.family else self._row(replay.record)
-        below = self._below.setdefault(of, {})
-        for partition, offset in replay.letters.items():
-            below[partition] = max(offset, below.get(partition, 0))
+        if of[-1] is not None:
+            asked = self._asked.setdefault(of, [])
+            if asked and replay.leftovers.holds(asked[-1][1]):
+                asked.pop()  # it stands for whatever that one stands for
+            asked.append((replay.letters, replay.leftovers))
 
     def covers(self, letter: Letter) -> bool:
-        """Whether replays were asked for that mend the letter. Raises SchemaMissing."""
-        if not self._below:
+        """Whether replays were asked for that mend the letter, with all that it left. Raises SchemaMissing."""
+        if not self._asked:
             return False
         families = letter.families if letter.entity in self._kept else ()
         of = [_family(letter.entity, family) for family in families] or [self._row(letter.record)]
-        carrier = letter.carrier
-        return all(carrier.offset < self._below.get(each, {}).get(carrier.partition, 0) for each in of)
+        return all(any(_mends(letter, *asked) for asked in self._asked.get(each, ())) for each in of)
 
     def _row(self, record: Record) -> tuple[str | None, ...]:
         return record.topic, self._names.read(record, self._wire)
+
+
+def _mends(letter: Letter, letters: Mapping[int, int], leftovers: Leftovers) -> bool:
+    carrier = letter.carrier
+    return carrier.offset < letters.get(carrier.partition, 0) and leftovers.holds(letter.leftovers)
 
 
 def _family(entity: Entity, family: str) -> tuple[str | None, ...]:

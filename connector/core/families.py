@@ -18,13 +18,14 @@ from connector.core.assembly import INCOMPLETE, Keep, Remove, Send
 from connector.core.entries import Lane
 from connector.core.events import Entity, Partition, Reject
 from connector.core.halts import SuspendReason
+from connector.core.leftovers import NONE_LEFT, Leftovers
 from connector.core.rejections import LONGEST_DOUBT, Window, cause
 from connector.core.remembered import Remembered
 from connector.core.states import GONE, NOTHING, Change, Key, State, item_keys
 from connector.core.stored import Family, There
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from connector.core.assembly import Assembly, Judged
     from connector.core.entries import Entry
@@ -59,7 +60,7 @@ _ALL = 2**62
 class Told(NamedTuple):
     """What became of a family that was assembled, for counting. `reject`: a dead letter, which is the caller's.
 
-    Once that is confirmed, `parent` and `version` name what is settled.
+    Once that is confirmed, `parent` and `version` name what is settled. `leftovers`: of it, as of a replay.
     """
 
     record: Record
@@ -69,6 +70,7 @@ class Told(NamedTuple):
     reject: Reject | None = None
     parent: str = ""
     version: int = 0
+    leftovers: Leftovers = NONE_LEFT
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ class Families:
         self._more = self._found = True  # families on disk may wait for nothing here; some were found, or may have come
         self._after = 0
         self._parked_since = 0.0
+        self._asked: dict[str, list[Callable[[], None]]] = {}  # of replays: who is told once nothing of it is owed
         self._put_off = (0, 0.0)
 
     # What comes in
@@ -143,8 +146,21 @@ class Families:
                 self._urgent[parent] = None
         return change.taken
 
-    def send(self, parent: str, record: Record, now: float) -> None:
-        """Send a family as it is now, although nothing has come. `record`: some record of its rows."""
+    def send(self, parent: str, record: Record, leftovers: Leftovers, settled: Callable[[], None], now: float) -> None:
+        """Send a family as it is now, although nothing has come. `record`: some record of its rows.
+
+        `leftovers`: what may be there of it, which a store that was made anew does not know. `settled` is called once
+        nothing of the family is owed, unless `forget` comes before.
+        """
+        family = self._store.family(self.entity, parent)
+        if family is None and leftovers.ids:
+            family = Family(leftovers.ids[0], There.DOCUMENT)
+        if family is not None:
+            retired = family.retired | (frozenset(leftovers.ids) - {family.id})
+            self._store.keep_family(
+                self.entity, parent, family._replace(held=family.held | leftovers.items, retired=retired)
+            )
+        self._asked.setdefault(parent, []).append(settled)
         self._store.touch(self.entity, parent, record, snapshot=True, committed_ms=None)
         self._heat(parent, now)
 
@@ -315,7 +331,7 @@ class Families:
             case Reject():
                 if waiting:
                     self._left[parent] = waiting
-                return Told(record, reject=judged, parent=parent, version=version)
+                return Told(record, reject=judged, parent=parent, version=version, leftovers=self._leftovers([parent]))
 
     def _upsert(  # noqa: PLR0913, PLR0917 (as `_judged`)
         self, parent: str, out: _Out, touched: Touched, family: Family | None, send: Send, now: float
@@ -480,17 +496,31 @@ class Families:
             if not out.keys:
                 self.settle(parent, version)
 
-    def refused(self, entry: Entry) -> None:
-        """The API refuses the entry: what changes nothing of its family must be sent all the same, if it can be."""
+    def refused(self, entry: Entry) -> Leftovers:
+        """The API refuses the entry: what changes nothing of its family must be sent all the same, if it can be.
+
+        Returns what may be there of its families, for a replay by a process that has another store.
+        """
         for parent in entry.origins:
             self._refused.put(parent, parent)
+        return self._leftovers([entry.author, *entry.origins])
+
+    def _leftovers(self, parents: Iterable[str]) -> Leftovers:
+        families = [self._store.family(self.entity, parent) for parent in dict.fromkeys(parents)]
+        found = NONE_LEFT
+        for family in filter(None, families):
+            ids = (family.id, *sorted(family.retired)) if family.there else tuple(sorted(family.retired))
+            found |= Leftovers(tuple(filter(None, ids)), family.held)
+        return found
 
     def settle(self, parent: str, version: int) -> None:
         """Nothing more is owed of this version of the family: it was sent, withheld, or is a dead letter, confirmed."""
         out = self._out.get(parent)
         if out is not None and out.version == version:
             del self._out[parent]
-        self._store.settle(self.entity, parent, version)
+        if self._store.settle(self.entity, parent, version):
+            for settled in self._asked.pop(parent, ()):
+                settled()
 
     def forget(self) -> None:
         """Some of the partitions are another process's: what is touched stays so, and waits for all of them."""
@@ -501,6 +531,7 @@ class Families:
         self._out.clear()
         self._left.clear()
         self._parked.clear()
+        self._asked.clear()
         self._look_for_more()
         self._pending.drop_waiting(self.entity)
 

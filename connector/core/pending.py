@@ -60,6 +60,8 @@ class Pending:
 
         A ticket covers its offset from here on, unless nothing is left to do.
         """
+        if change.state.stale and not self._removals:
+            change = change._replace(state=change.state._replace(stale=frozenset()))
         waiting = self._waiting.get(change.key)
         if waiting is not None:
             self._merge(waiting, change)

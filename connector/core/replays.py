@@ -12,18 +12,19 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from connector.core.dead_letter import read_items
 from connector.core.events import Entity, FieldError, Partition, Reason, Record, Reject
+from connector.core.leftovers import NONE_LEFT, Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from connector.core.events import ChangeEvent
     from connector.core.row_names import RowNames
-    from connector.core.states import ItemKey
 
 HEADER = "replenit.replay"
 FORMAT = 1
+_NONE = NONE_LEFT.told()
+_GREATEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,6 @@ class Replay:
     below are what this is to mend.
     `reject`: why they are dead letters; None where the replay stands for none.
     `family`: the key of the family that is to be sent instead of the row: `record` is one of its own, maybe old.
-    `items`: those that the row had before a dead letter, and that may be at Replenit.
     """
 
     record: Record
@@ -44,7 +44,7 @@ class Replay:
     letters: Mapping[int, int]
     reject: Reject | None = None
     family: str = ""
-    items: frozenset[ItemKey] = frozenset()
+    leftovers: Leftovers = NONE_LEFT
 
     @property
     def headers(self) -> tuple[tuple[str, bytes | None], ...]:
@@ -58,10 +58,10 @@ class Replay:
             "group": self.group,
             "letters": self.letters,
             "family": self.family,
-            "items": sorted(self.items),
+            "leftovers": self.leftovers.told(),
             "reject": None if self.reject is None else [self.reject.reason, self.reject.errors],
         }
-        return (*record.headers, (HEADER, json.dumps(told).encode()))
+        return (*record.headers, (HEADER, json.dumps(told, ensure_ascii=False).encode()))
 
     @classmethod
     def read(cls, carrier: Record) -> Replay | None:
@@ -71,8 +71,9 @@ class Replay:
             told: dict[str, Any] = json.loads(headers[-1] or b"")
             topic, partition, offset = told["origin"]
             reject = told["reject"]
-            if told["format"] != FORMAT:
+            if told["format"] != FORMAT or not (0 <= int(partition) <= _GREATEST and 0 <= int(offset) <= _GREATEST):
                 return None
+            str(told.get("family", "")).encode()  # ValueError: it is no text
             return cls(
                 replace(
                     carrier,
@@ -87,9 +88,9 @@ class Replay:
                 _numbers(told["letters"]),
                 None if reject is None else Reject(Reason(reject[0]), tuple(FieldError(*each) for each in reject[1])),
                 str(told.get("family", "")),
-                read_items(Entity(told["entity"]), told.get("items", [])),
+                Leftovers.read(Entity(told["entity"]), told.get("leftovers", _NONE)),
             )
-        except (IndexError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        except (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return None
 
 

@@ -134,6 +134,8 @@ def test_without_removals_no_item_is_deleted() -> None:
     entry = work.take_one()
     assert entry.state == State(document=order(1))
     assert work.pending.delivered(entry)
+    work.put(State(document=order(1), stale=frozenset({("p", "a")})))
+    assert work.take_one().state == State(document=order(1))
 
 
 def test_deleted_and_inserted_again_is_delete_then_post() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from connector.core.dead_letter import Letter
 from connector.core.dead_rows import DeadRows, Mended
 from connector.core.events import ChangeEvent, Entity, FieldError, Op, Partition, Reason, Record, Reject, Row
+from connector.core.leftovers import Leftovers
 from connector.core.masking import masked, shape
 from connector.core.newest import Newest
 from connector.core.replays import HEADER, Memory, Replay
@@ -86,6 +88,38 @@ def test_whatever_else_is_in_the_header_is_no_replay(told: bytes | str) -> None:
     """Nothing in the topic can break the loop."""
     data = told if isinstance(told, bytes) else told.encode()
     assert Replay.read(Record("replays", 0, 0, b"k", b"v", ((HEADER, data),))) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"origin": ["shop.orders", 0, math.inf]},
+        {"origin": ["shop.orders", 0, 2**70]},
+        {"origin": ["shop.orders", -1, 0]},
+        {"family": "\ud800"},
+        {"leftovers": {"ids": [], "items": [["a"]]}},
+        {"leftovers": {"ids": [7], "items": []}},
+        {"leftovers": {"ids": ["\ud800"], "items": []}},
+    ],
+)
+def test_what_could_not_be_kept_or_sent_is_no_replay(told: dict[str, object]) -> None:
+    """Whoever may write to the topic can't end the process at every start."""
+    replay = _replay(Record("shop.orders", 0, 7, b"k", b"v"), {0: 3})
+    [(_, header)] = [each for each in replay.headers if each[0] == HEADER]
+    assert header is not None
+    carrier = Record("replays", 0, 0, b"k", b"v", ((HEADER, json.dumps(json.loads(header) | told).encode()),))
+    assert Replay.read(carrier) is None
+
+
+def test_a_letter_tells_of_what_is_left_only_what_its_header_holds() -> None:
+    """Bytes count, and not characters: the topic must have room for it above its records."""
+    left = Leftovers(("o1", "o2"), frozenset(("\N{CJK UNIFIED IDEOGRAPH-5546}" * 8, str(n)) for n in range(2000)))
+    header = left.header()
+    assert 31_000 < len(header.encode()) < 32_100
+    told = Leftovers.read(Entity.ORDERS, json.loads(header))
+    assert told.ids == ("o1", "o2")
+    assert left.holds(told)
+    assert not told.holds(left)
 
 
 def test_a_replay_mends_the_letters_that_were_there_when_it_was_asked_for() -> None:
