@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from connector import logs
 from connector.core.assembly import Assembly
@@ -17,7 +17,7 @@ from connector.core.offsets import NOWHERE
 from connector.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from connector.adapters.kafka import Bounds
     from connector.core.entries import Entry
@@ -32,29 +32,28 @@ if TYPE_CHECKING:
 _LOG = logs.get("keeping")
 
 
-class Topics(Protocol):
-    """What is asked of Kafka."""
-
-    def partition_count(self, topic: str) -> int: ...
-    def compacted(self, topic: str) -> bool: ...
-
-
 class Keeping:
-    """The families of all entities that have some, over one store."""
+    """The families of all entities that have some, over one store.
 
-    def __init__(
+    `partition_count`: topic → how many partitions it has. `compacted`: topic → whether it keeps every key.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it stands between)
         self,
         store: Store,
         families: Mapping[Entity, Families],
         offsets: Offsets,
         suspensions: Suspensions,
-        kafka: Topics,
+        *,
+        partition_count: Callable[[str], int],
+        compacted: Callable[[str], bool],
     ) -> None:
         self.families = families
         self._store = store
         self._offsets = offsets
         self._suspensions = suspensions
-        self._kafka = kafka
+        self._partition_count = partition_count
+        self._compacted = compacted
         self._entities = {topic: entity for entity, each in families.items() for topic in each.rows.topics}
         self._time = secrets.token_hex(4)
         self._placed: set[Partition] = set()
@@ -110,7 +109,7 @@ class Keeping:
             self._offsets.settled_below(partition, min(committed, bounds.high))
         if committed is None or (known is not None and start >= committed):
             return max(start, bounds.low)
-        if lacking and not self._kafka.compacted(partition.topic):
+        if lacking and not self._compacted(partition.topic):
             raise ConfigurationError([_cannot_refill(partition)])
         families.rows.refill(partition, committed, bounds.high)
         if start < committed:
@@ -145,7 +144,7 @@ class Keeping:
         lane = Lane(entity.value)
         if not owned:  # none was assigned yet, or nothing is this process's to send
             return False
-        counts = {topic: self._kafka.partition_count(topic) for topic in families.rows.topics}
+        counts = {topic: self._partition_count(topic) for topic in families.rows.topics}
         if missing := sorted(topic for topic, count in counts.items() if not count):
             self._suspensions.begin(lane, SuspendReason.TOPIC_MISSING, now, f"There is no {', '.join(missing)}.")
             return False

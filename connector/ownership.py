@@ -231,8 +231,10 @@ class Ownership:
 
     def learn(self, now: float) -> bool:
         """Ask for what is not known yet of new partitions; True if something was learnt."""
-        if self._sharing.learn(self.partitions, now) and self._keeping is not None:
-            self._keeping.assigned()
+        if self._sharing.learn(self.partitions, now):
+            self.read_on()  # a record without a key may wait for it
+            if self._keeping is not None:
+                self._keeping.assigned()
         unknown = set(self._gate.unknown)
         if not (unknown or self._leaps) or now < self._ask_at:
             return False

@@ -22,7 +22,7 @@ from connector.core.dispatch import Batch, Dispatch
 from connector.core.doubts import Doubts
 from connector.core.events import Entity, Partition, Record
 from connector.core.gate import Gate
-from connector.core.intake import Intake
+from connector.core.intake import Intake, Uncounted
 from connector.core.lease import Lease
 from connector.core.leftovers import Leftovers
 from connector.core.mapping import Mapping
@@ -155,7 +155,14 @@ class Service:
         assert store is not None or not settings.families
         if store is not None:
             families = families_of(settings, store, self._pending, self._suspensions, self._second)
-            self._keeping = Keeping(store, families, self._offsets, self._suspensions, source)
+            self._keeping = Keeping(
+                store,
+                families,
+                self._offsets,
+                self._suspensions,
+                partition_count=self._sharing.count,
+                compacted=source.compacted,
+            )
         self._ownership = Ownership(
             source,
             offsets=self._offsets,
@@ -181,7 +188,7 @@ class Service:
             entities,
             self._pending,
             self._gate,
-            partition_count=source.partition_count,
+            partition_count=self._sharing.count,
             suppress=settings.suppress_unchanged,
             second=self._second,
             families={} if self._keeping is None else self._keeping.families,
@@ -313,7 +320,7 @@ class Service:
                         taken = self._replaying.take(item, partition, now, self._full)
                     else:
                         taken = self._taking.take(item, partition, now)
-                except (SchemaMissing, NotYet):
+                except (SchemaMissing, Uncounted, NotYet):
                     self._ownership.hold_back(partition, item.offset)
                     continue
                 outcomes[item.topic, taken.op, taken.outcome] += 1

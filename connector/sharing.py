@@ -48,10 +48,14 @@ class Sharing:
         self._lanes = (*(Lane(entity.value) for entity in entities), Lane.DELETES)
         self._topics = topics
         self._partition_count = partition_count
-        self._total = 0
+        self._counts: dict[str, int] = {}
         self._ask_at = math.inf
         self.counted = True
         """Whether the number of partitions is that of the last assignment; nothing may be sent else."""
+
+    def count(self, topic: str) -> int:
+        """How many partitions the source has, as Kafka said last; 0: it has not, or there is no such topic."""
+        return self._counts.get(topic, 0)
 
     def assigned(self) -> None:
         """Kafka has assigned anew, perhaps more partitions, here or elsewhere."""
@@ -63,18 +67,18 @@ class Sharing:
         self._set(min(self._budget.share, self._part(owned)), owned, now)
 
     def learn(self, owned: Collection[Partition], now: float) -> bool:
-        """Take the share that is due, once Kafka says of how many partitions; whether they are another number."""
+        """Take the share that is due, once Kafka says of how many partitions; whether some topic has others now."""
         if now < self._ask_at:
             return False
         self._ask_at = now + ASK_INTERVAL
         try:
-            total = sum(map(self._partition_count, self._topics))
+            counts = {topic: self._partition_count(topic) for topic in self._topics}
         except PlatformError:
             return False
         self._ask_at = now + COUNT_INTERVAL
         self.counted = True
-        before, others = self._budget.share, total != self._total
-        self._total = total
+        before, others = self._budget.share, counts != self._counts
+        self._counts = counts
         self._set(self._part(owned), owned, now)
         if self._budget.share != before:
             sources = self._sources(owned)
@@ -85,6 +89,10 @@ class Sharing:
                 partitions=self._total,
             )
         return others
+
+    @property
+    def _total(self) -> int:
+        return sum(self._counts.values())
 
     def _part(self, owned: Collection[Partition]) -> float:
         """At most 1, whatever Kafka says: a topic may be new to the broker that was asked."""

@@ -19,6 +19,7 @@ from connector.adapters.kafka import Bounds, Commit, End
 from connector.adapters.sender import Reply
 from connector.core.events import Partition, Record
 from connector.core.requests import Answer, NoAnswer
+from connector.errors import PlatformError
 from connector.metrics import Metrics
 from connector.service import Clocks, Service
 from connector.settings import load
@@ -97,7 +98,7 @@ class World:
         self.letters: list[DeadLetter] = []
         self.letters_tried = 0
         self.moved_to: dict[str, int] = {}  # identifiers whose partition is another since their topic has grown
-        self.bounds_known_at = self.assigned_at = 0.0
+        self.bounds_known_at = self.assigned_at = self.counts_known_at = 0.0
         self.compacted = False
         self.interleaves = False  # whether a poll gives a few records of some partitions, instead of all that are there
         self.stalled: dict[Partition, float] = {}  # partitions of which nothing comes until then
@@ -473,6 +474,8 @@ class SimulatedSource:
         return self._world.compacted
 
     def partition_count(self, topic: str) -> int:
+        if self._world.now < self._world.counts_known_at:
+            raise PlatformError(f"nobody says how many partitions {topic} has")
         return sum(partition.topic == topic for partition in self._world.log)
 
     def commit(self, commits: Mapping[Partition, Commit], *, wait: bool) -> bool:

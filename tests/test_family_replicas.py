@@ -117,6 +117,20 @@ def test_a_store_that_another_process_has_overtaken_is_not_used(seed: int) -> No
     assert world.differences() == []
 
 
+def test_replicas_that_wait_for_each_other_need_no_count_anew() -> None:
+    """Kafka may not answer for a while: what it said before still holds, and ends no process."""
+    world = FamilyWorld(3, Dialect.FULL, Upsert.REPLACE)
+    replicas = Replicas(world)
+    world.life(10)
+    replicas.start("a")
+    replicas.start("b")
+    replicas.turn(30)
+    world.world.counts_known_at = world.world.now + 10
+    for _ in range(100):
+        replicas.running["a"].step()
+    assert replicas.suspended("a") == FAMILIES
+
+
 def test_a_partition_that_is_added_elsewhere_stops_the_lane() -> None:
     """However long this process owned all there was, and though it loses none."""
     world = FamilyWorld(4, Dialect.FULL, Upsert.REPLACE)

@@ -201,7 +201,6 @@ class KafkaSource:
         if not asked:
             return {}
         try:
-            self._count_partitions({partition.topic for partition in asked})
             committed = self._consumer.committed(list(asked.values()), timeout=REQUEST_TIMEOUT)
             asking = [self._ask_offsets(asked, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest())]  # type: ignore[no-untyped-call]
             low, high = map(self._offsets, asking)

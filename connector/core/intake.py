@@ -41,6 +41,10 @@ _MOST_REFUSED = 100_000
 _FEWEST_UNFED = 20  # rows in a row without a column for the consent; fewer are single odd ones
 
 
+class Uncounted(Exception):  # noqa: N818 (it names what is lacking)
+    """Nobody knows yet whether the record's partition is its topic's only one: it is to be read again."""
+
+
 class Taken(NamedTuple):
     """What became of a record. `outcome` and `op` are the labels of its counter.
 
@@ -65,10 +69,10 @@ class Taken(NamedTuple):
 class Intake:
     """Takes records in, in the order of their partitions.
 
-    `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has; records without a
-    key have an order in a single one only. `suppress`: an update that changes nothing of what is sent is settled
-    unseen. `second` hears which keys have changed. `families`: of the entities that are made of several tables.
-    `memory` notes which rows' events were taken in.
+    `entities`: topic → what its rows are. `partition_count`: topic → how many partitions it has, 0 if that is not
+    known; records without a key have an order in a single one only. `suppress`: an update that changes nothing of what
+    is sent is settled unseen. `second` hears which keys have changed. `families`: of the entities that are made of
+    several tables. `memory` notes which rows' events were taken in.
     """
 
     def __init__(  # noqa: PLR0913 (what it takes in by)
@@ -144,7 +148,7 @@ class Intake:
     def take(self, record: Record, partition: Partition, now: float, *, again: bool = False) -> Taken:
         """Take a record of the partition in. `again`: it was kept in doubt, and later ones have been read since.
 
-        Raises SchemaMissing, and then knows nothing of the record.
+        Raises SchemaMissing and Uncounted, and then knows nothing of the record.
         """
         event = self._understand(record, partition, again=again)
         if isinstance(event, Taken):
@@ -180,11 +184,18 @@ class Intake:
             return Taken(event.kind)
         if isinstance(event, Reject):
             return Taken("dead_letter", reject=event)
-        if event.key is None and self._partition_count(record.topic) != 1:
+        if event.key is None and not self._ordered(partition, again=again):
             return Taken("dead_letter", event.op.value, Reject(Reason.NO_KEY, (_NO_KEY,)))
         if event.op is Op.DELETE and not event.tombstone and not again:
             self._deleted[partition] = record.key
         return event
+
+    def _ordered(self, partition: Partition, *, again: bool) -> bool:
+        """Whether it is the topic's only partition. Raises Uncounted, but for what was judged before."""
+        count = self._partition_count(partition.topic)
+        if not (count or partition.number or again):
+            raise Uncounted
+        return count == 1 and not partition.number
 
     def settled(self, record: Record, partition: Partition) -> bool:
         """Whether the record was settled before, and is read again because a store is filled anew."""

@@ -12,7 +12,7 @@ from connector.core.absences import Absences
 from connector.core.entries import QUEUES
 from connector.core.events import Entity, Partition, Reason, Record
 from connector.core.gate import Gate
-from connector.core.intake import Intake, Taken
+from connector.core.intake import Intake, Taken, Uncounted
 from connector.core.mapping import Options
 from connector.core.offsets import Offsets
 from connector.core.pending import Pending
@@ -89,6 +89,19 @@ def test_without_a_key_there_is_order_on_a_single_partition_only() -> None:
     assert taken.reject is not None
     assert taken.reject.reason is Reason.NO_KEY
     assert Shop(partitions=1).event("c", row(), key=None).outcome == "pending"
+
+
+def test_without_a_key_a_record_waits_for_the_count_of_its_partitions() -> None:
+    """Where it is in another than the first there are several, whatever was counted."""
+    shop = Shop(partitions=0)
+    with pytest.raises(Uncounted):
+        shop.event("c", row(), key=None)
+    assert shop.event("c", row()).outcome == "pending"
+    record = Record(TOPIC, 1, 0, None, b'{"op": "c", "after": {"order_id": "o1"}, "source": {}}')
+    for counted in (0, 1):
+        taken = Shop(partitions=counted).intake.take(record, Partition(TOPIC, 1), 0.0)
+        assert taken.reject is not None
+        assert taken.reject.reason is Reason.NO_KEY
 
 
 def test_an_unchanged_row_costs_nothing_once_its_state_was_sent() -> None:
