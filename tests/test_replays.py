@@ -250,6 +250,25 @@ def test_a_replay_in_flight_at_a_kill_does_not_come_after_a_newer_state(seed: in
     assert _mend(world, service) == []
 
 
+def test_who_keeps_replays_alone_is_not_halted_for_ever() -> None:
+    """He has nothing with which to try whether the key works again; he is free once the tables are his again."""
+    world = ReplayedWorld(7)
+    world.faults.unauthorized = True
+    world.write("orders", "o1")
+    service = world.service()
+    halting = service._dispatch.halting  # noqa: SLF001
+    assert world.run(service, 60, lambda: halting.halt is not None)
+    tables = [partition for partition in world.log if partition != REPLAYS]
+    world.sources[-1].take_away(tables[1:])
+    assert not world.run(service, 60, lambda: halting.halt is None)
+    world.sources[-1].take_away(tables[:1])
+    assert world.run(service, 5, lambda: halting.halt is None)
+    assert service._ownership.partitions == (REPLAYS,)  # noqa: SLF001
+    world.faults.unauthorized = False
+    world.sources[-1].give_back(tables)
+    assert _mend(world, service) == []
+
+
 def test_what_another_service_is_asked_for_is_left_to_it() -> None:
     """Two services may share a dead-letter topic: neither sends the other's rows, nor gives them back."""
     world = ReplayedWorld(6)
