@@ -7,6 +7,10 @@ class ConnectorError(Exception):
     exit_status = 70
 
 
+class Stopped(Exception):  # noqa: N818 (it is no error)
+    """A stop was asked for before the service had begun."""
+
+
 class ConfigurationError(ConnectorError):
     """The settings are wrong. `problems` lists every mistake, each with its remedy; none of them shows a secret."""
 

@@ -156,17 +156,17 @@ class Database:
         self.close()
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, one_thread: bool = True) -> sqlite3.Connection:
     """Open the file. It is its owner's alone, and so is what SQLite puts beside it: it takes its mode.
 
-    A link in its place would lead to another file, and is refused.
+    `one_thread`: no other than this one may use it. A link in its place would lead to another file, and is refused.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.fchmod(file, 0o600)
     finally:
         os.close(file)
-    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=one_thread)
     try:
         for pragma in _PRAGMAS:
             connection.execute(pragma)

@@ -10,16 +10,17 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.adapters.database import DAMAGED, NAME, OVERTAKEN, Database, connect, is_damage, name_of, platform_error
-from connector.errors import ConfigurationError, PlatformError
+from connector.errors import ConfigurationError, PlatformError, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 KEPT_ASIDE = 2
@@ -29,6 +30,7 @@ _ASIDE = "aside-*.sqlite3"
 _COMPANIONS = ("", "-wal", "-journal")
 _APPLICATION = 0x52504C54
 _META = "CREATE TABLE meta (id TEXT NOT NULL, meaning TEXT NOT NULL)"
+_TURN = 0.1
 _UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ELOOP}
 
 
@@ -59,15 +61,15 @@ class Opening(NamedTuple):
     why: str
 
 
-def open_database(folder: Path, layout: Layout, meaning: str) -> Opening:
+def open_database(folder: Path, layout: Layout, meaning: str, stopping: Callable[[], bool] = lambda: False) -> Opening:
     """Open the folder's database, or begin a new one; hold the folder until it is closed or the process ends.
 
-    `meaning` tells what its content was made by: content that something else made is set aside.
-    Raises ConfigurationError, PlatformError.
+    `meaning` tells what its content was made by: content that something else made is set aside. `stopping`: whether
+    there is no more use in it. Raises ConfigurationError, PlatformError, Stopped.
     """
     with _translated(folder), ExitStack() as stack:
         stack.callback(os.close, _lock(folder))
-        fate, why = _judge(folder, layout, meaning)
+        fate, why = _judge(folder, layout, meaning, stopping)
         moved_to = None
         if fate not in (Fate.INTACT, Fate.NEW):
             moved_to = _set_aside(folder)
@@ -95,7 +97,7 @@ def _lock(folder: Path) -> int:
     return lock
 
 
-def _judge(folder: Path, layout: Layout, meaning: str) -> tuple[Fate, str]:
+def _judge(folder: Path, layout: Layout, meaning: str, stopping: Callable[[], bool]) -> tuple[Fate, str]:
     """What to do with what is there, and why. The check reads the whole file."""
     path = folder / NAME
     if (folder / DAMAGED).exists():
@@ -105,14 +107,31 @@ def _judge(folder: Path, layout: Layout, meaning: str) -> tuple[Fate, str]:
     if not path.exists():
         return Fate.NEW, "there was none"
     try:
-        with closing(connect(path)) as connection:
-            return _verdict(connection, layout, meaning)
+        with closing(connect(path, one_thread=False)) as connection:
+            return _unless(stopping, connection, lambda: _verdict(connection, layout, meaning))
     except sqlite3.Error as error:
         if not is_damage(error, judging=True):
             raise
         return Fate.CORRUPT, f"it is damaged ({name_of(error)})"
     except UnicodeDecodeError:  # SQLite quotes what it can't read
         return Fate.CORRUPT, "it is damaged (its schema can't be read)"
+
+
+def _unless(
+    stopping: Callable[[], bool], connection: sqlite3.Connection, check: Callable[[], tuple[Fate, str]]
+) -> tuple[Fate, str]:
+    """What the check finds, in a thread of its own: Python hears of signals between two steps of this one only.
+
+    Raises Stopped: what a check finds that was interrupted tells nothing of the file.
+    """
+    with ThreadPoolExecutor(1, "check") as pool:
+        verdict = pool.submit(check)
+        while not wait([verdict], _TURN).done:
+            if stopping():
+                connection.interrupt()
+    if stopping():
+        raise Stopped
+    return verdict.result()
 
 
 def _verdict(connection: sqlite3.Connection, layout: Layout, meaning: str) -> tuple[Fate, str]:

@@ -14,6 +14,7 @@ from connector.core.events import Entity, Partition, Record
 from connector.core.stored import Family, StoredRow, Touched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from connector.adapters.database import Database
@@ -34,20 +35,21 @@ class Opened(NamedTuple):
     why: str
 
 
-def open_store(folder: Path, meaning: str) -> Opened:
+def open_store(folder: Path, meaning: str, stopping: Callable[[], bool] = lambda: False) -> Opened:
     """Open the folder's store, or begin a new one. It belongs to this process until it is closed.
 
     `meaning` is a digest of what decides what is stored: the mapping, and the release's way to read it.
-    Raises ConfigurationError for a folder that can't be used, PlatformError.
+    `stopping`: whether there is no more use in it. The check of a large store takes a while.
+    Raises ConfigurationError for a folder that can't be used, PlatformError, Stopped.
     """
     try:
-        return _open(folder, meaning)
+        return _open(folder, meaning, stopping)
     except DamagedError:  # it passed the check and can't be read all the same; it is set aside now
-        return _open(folder, meaning)
+        return _open(folder, meaning, stopping)
 
 
-def _open(folder: Path, meaning: str) -> Opened:
-    opening = open_database(folder, tables.LAYOUT, meaning)
+def _open(folder: Path, meaning: str, stopping: Callable[[], bool]) -> Opened:
+    opening = open_database(folder, tables.LAYOUT, meaning, stopping)
     return Opened(Store(opening.database), opening.fate, opening.moved_to, opening.why)
 
 

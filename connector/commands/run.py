@@ -25,6 +25,7 @@ from connector.adapters.status import Pages, StatusServer
 from connector.adapters.store import open_store
 from connector.core.family_reader import KEPT_FORMAT
 from connector.core.lease import LONGEST_LEASE, Lease
+from connector.errors import Stopped
 from connector.metrics import Metrics
 from connector.service import CONNECTIONS, Clocks, Service
 from connector.settings import Settings, load
@@ -79,16 +80,19 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def build(
+def build(  # noqa: PLR0913 (what it is built by)
     settings: Settings,
     metrics: Metrics,
     stack: ExitStack,
     clocks: Clocks = SYSTEM_CLOCKS,
     around: Callable[[Source], Source] = lambda source: source,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Service:
     """The service with its outside systems, ready to start. The stack closes them.
 
     With other `clocks` than the system's, `around` is to wrap the source: how long it polls is told in their seconds.
+    Raises Stopped once `stopping` holds while a large store is checked.
     """
     tenant, ca_path = settings.replenit_tenant_id, settings.replenit_ca_path
     api = Api(settings.replenit_base_url, tenant, settings.http_timeout, CONNECTIONS, ca_path)
@@ -102,7 +106,7 @@ def build(
         sender,
         DeadLetterTopic(settings.kafka, settings.dead_letter_topic),
         _registry(settings, stack),
-        _store(settings, stack),
+        _store(settings, stack, stopping),
         metrics=metrics,
         clocks=clocks,
         lease=held,
@@ -129,11 +133,11 @@ def _registry(settings: Settings, stack: ExitStack) -> Registry | None:
     return registry
 
 
-def _store(settings: Settings, stack: ExitStack) -> Store | None:
+def _store(settings: Settings, stack: ExitStack, stopping: Callable[[], bool]) -> Store | None:
     """The store of families, if the mapping makes documents of several tables."""
     if not settings.families:
         return None
-    opened = open_store(Path(settings.state_dir), _meaning(settings))
+    opened = open_store(Path(settings.state_dir), _meaning(settings), stopping)
     stack.callback(opened.store.close)
     if opened.fate not in (Fate.INTACT, Fate.NEW):
         aside = f"; the old one is {opened.moved_to}" if opened.moved_to else ""
@@ -168,7 +172,10 @@ def serve(
 ) -> None:
     """Turn the service's loop until a signal comes, and serve its HTTP port meanwhile."""
     with ExitStack() as stack:
-        _serve(settings, signals, clocks, around, stack)
+        try:
+            _serve(settings, signals, clocks, around, stack)
+        except Stopped:
+            _LOG.info("stopped", "Nothing was begun: the store was still being checked.")
 
 
 def _serve(
@@ -189,7 +196,7 @@ def _serve(
     status = StatusServer(settings.http_host, settings.http_port, pages)
     status.start()
     stack.callback(status.stop)
-    service = build(settings, metrics, stack, clocks, around)
+    service = build(settings, metrics, stack, clocks, around, stopping=lambda: signals.asked)
     built.append(service)
     entities = ", ".join(settings.topics)
     _LOG.info(

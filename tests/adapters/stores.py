@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from connector.core.events import Entity, Partition, Record
 from connector.core.stored import Family, StoredRow, There
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from connector.adapters.store import Store
 
 MEANING = "d41d8cd9"
 ORDERS, ITEMS = Partition("shop.orders", 0), Partition("shop.order_items", 1)
 HEADERS = (("__debezium.context.taskId", b"\x00\xff"), ("empty", None))
+
+SLOW = "CREATE TABLE slow (size INTEGER CHECK (length(hex(zeroblob(size))) > 0))"
+"""A table of which each row takes a tenth of a second to check, if `slow_down` has put it there."""
+
+
+def slow_down(file: Path, rows: int) -> None:
+    """Have so many rows in that table."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("DELETE FROM slow")
+        connection.executemany("INSERT INTO slow VALUES (?)", [(20_000_000,)] * rows)
 
 
 def record(partition: Partition, offset: int, value: bytes = b'{"id":1}') -> Record:

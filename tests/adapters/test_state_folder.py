@@ -11,12 +11,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
-from adapters.stores import MEANING, ORDERS, fill, read_all, record
+from adapters.stores import MEANING, ORDERS, SLOW, fill, read_all, record, slow_down
 
 from connector.adapters.database import NAME, DamagedError
 from connector.adapters.state_folder import KEPT_ASIDE, Fate, open_database
@@ -24,7 +25,7 @@ from connector.adapters.store import Store, open_store
 from connector.adapters.store_tables import LAYOUT
 from connector.core.events import Entity
 from connector.core.stored import StoredRow, Touched
-from connector.errors import ConfigurationError, PlatformError
+from connector.errors import ConfigurationError, PlatformError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,34 @@ def turns(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def line(process: subprocess.Popen[str]) -> int:
     assert process.stdout is not None
     return int(process.stdout.readline())
+
+
+def test_a_check_that_is_interrupted_leaves_the_store_as_it_is(tmp_path: Path) -> None:
+    """It ends at once, and nothing is known of the file by that: the next start finds it intact."""
+    layout = LAYOUT._replace(statements=(*LAYOUT.statements, SLOW))
+    open_database(tmp_path, layout, MEANING).database.close()
+    slow_down(tmp_path / NAME, 3000)
+    turns = iter(range(3))
+    began = monotonic()
+    with pytest.raises(Stopped):
+        open_database(tmp_path, layout, MEANING, lambda: next(turns, None) is None)
+    assert monotonic() - began < 30
+    slow_down(tmp_path / NAME, 0)
+    opened = open_database(tmp_path, layout, MEANING)
+    opened.database.close()
+    assert (opened.fate, asides(tmp_path)) == (Fate.INTACT, [])
+
+
+def test_what_a_check_found_does_not_count_once_a_stop_was_asked_for(tmp_path: Path) -> None:
+    """An interrupted check may take what it did not read for damage."""
+    with closing(sqlite3.connect(tmp_path / NAME)) as other:
+        other.execute("CREATE TABLE another (program)")
+    with pytest.raises(Stopped):
+        open_store(tmp_path, MEANING, lambda: True)
+    assert asides(tmp_path) == []
+    opened = open_store(tmp_path, MEANING)
+    opened.store.close()
+    assert (opened.fate, len(asides(tmp_path))) == (Fate.CORRUPT, 1)
 
 
 def test_a_store_lasts(tmp_path: Path) -> None:

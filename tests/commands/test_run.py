@@ -7,12 +7,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from connector_process import Connector, connector
+from adapters.stores import SLOW, slow_down
+from connector_process import Connector, connector, environment_of
 
 from connector.adapters.database import NAME
 from connector.commands.run import build
@@ -20,6 +21,8 @@ from connector.metrics import Metrics
 from connector.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
 ENVIRONMENT = {
@@ -112,3 +115,42 @@ def test_the_port_serves_while_a_large_store_is_checked(tmp_path: Path) -> None:
             break
     assert [answer.status_code for answer in answers] == [200, 503, 200]
     assert answers[2].json()["ready"] is False
+
+
+_WITH_A_SLOW_TABLE = f"""
+from connector import cli
+from connector.adapters import store_tables as tables
+tables.LAYOUT = tables.LAYOUT._replace(statements=(*tables.LAYOUT.statements, {SLOW!r}))
+raise SystemExit(cli.main(["run"]))
+"""
+
+
+@contextmanager
+def _with_a_slow_table(folder: Path) -> Iterator[Connector]:
+    """A connector whose store has a table that may take minutes to check."""
+    port = _free_port()
+    own = {"HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(port), "STATE_DIR": str(folder), "MAPPING": MAPPING}
+    environment = environment_of("127.0.0.1:1", NOBODY, ENVIRONMENT | own)
+    with (folder / "output").open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WITH_A_SLOW_TABLE], env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+    with process:
+        try:
+            yield Connector(process, folder / "output", [port])
+        finally:
+            process.kill()
+
+
+def test_a_stop_does_not_wait_until_a_large_store_is_checked(tmp_path: Path) -> None:
+    """The process ends in good order, and the store is not touched."""
+    with _with_a_slow_table(tmp_path) as process:
+        process.wait_until(lambda: (page := process.page("/readyz")) is not None and page.is_success, "the loop turns")
+        assert process.stop() == 0
+    slow_down(tmp_path / NAME, 3000)
+    with _with_a_slow_table(tmp_path) as process:
+        process.wait_until(lambda: process.page("/livez") is not None, "its port is served")
+        assert process.stop(30) == 0
+        assert '"stopped"' in process.lines()
+        assert '"starting"' not in process.lines()
+    assert list(tmp_path.glob("aside-*")) == []
