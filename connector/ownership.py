@@ -266,7 +266,7 @@ class Ownership:
             topics = sorted({partition.topic for partition in partitions})
             topic = topics[self._in_vain % len(topics)]
             partitions = {partition for partition in partitions if partition.topic == topic}
-        found = self._source.bounds(partitions)
+        found = self._source.bounds(sorted(partitions))
         self._in_vain = 0 if found else self._in_vain + 1
         self._ask_at = self._clock() + min(ASK_INTERVAL * max(1, self._in_vain), LONGEST_ASK_INTERVAL)
         return found
@@ -422,12 +422,12 @@ class Ownership:
                     self._keeping.put_off(partition, until)
             _LOG.debug("gate_opened", f"{partition} has been read up to its high watermark.", partition=str(partition))
 
-    def open(self, now: float, full: Iterable[Entity]) -> set[Entity]:
+    def open(self, now: float, full: Iterable[Entity]) -> list[Entity]:
         """The entities of which something may be sent, if there is anything: read far enough, and sending announced.
 
         The commits that announce it are asked for here, and only where something waits to be sent.
         """
-        ready = set()
+        ready = []
         for entity, topics in self._topics.items():
             if not self._gate.open(topics, now) and entity not in full:
                 continue
@@ -438,7 +438,7 @@ class Ownership:
             if now >= self._announce_at:
                 self._announce([partition for partition in unsaid if partition not in self._under_way])
             if not unsaid:
-                ready.add(entity)
+                ready.append(entity)
         return ready
 
     def _announce(self, partitions: Sequence[Partition]) -> None:

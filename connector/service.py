@@ -304,7 +304,7 @@ class Service:
 
     def _read(self, now: float) -> None:
         wait = min(max(self._wait, SHORTEST_WAIT), LONGEST_WAIT)
-        touched = set()
+        touched: dict[Partition, None] = {}
         outcomes: Counter[tuple[str, str, str]] = Counter()
         if (self._schemas is not None and self._schemas.arrived()) | self._replaying.turn(now):
             self._ownership.read_on()
@@ -313,7 +313,7 @@ class Service:
             self._ownership.doubt()
         self._take_over(now)
         for partition, item in self._ownership.admit(items):
-            touched.add(partition)
+            touched[partition] = None
             if isinstance(item, Record):
                 try:
                     if item.topic == self._replaying.topic:

@@ -73,7 +73,7 @@ class Member(SimulatedSource):
             self._owner.revoked(away)
             self._drop(away)
             group.free.update(away)
-        gained = [partition for partition in group.free if group.target[partition] is self]
+        gained = [partition for partition in sorted(group.free) if group.target[partition] is self]
         group.free.difference_update(gained)
         for partition in gained:
             self._positions[partition] = committed[partition].offset if partition in committed else 0
