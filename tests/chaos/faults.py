@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chaos.shop import TABLES
 from chaos.stage import SESSION
+from chaos.topics import MOST_PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +53,11 @@ def frozen_briefly(stage: Stage) -> Course:
 
 
 def replica_comes_and_goes(stage: Stage) -> Course:
+    """Both have more to send than they may."""
     stage.members[1].start()
-    yield stage.random.uniform(2, 10)
+    yield stage.random.uniform(2, 5)
+    stage.shop.purge()
+    yield stage.random.uniform(8, 14)
     stage.stop(stage.members[1])
 
 
@@ -121,6 +125,8 @@ def broker_hung(stage: Stage) -> Course:
 
 def partition_added(stage: Stage) -> Course:
     table = stage.random.choice(TABLES)
+    if stage.shop.partitions[table] == MOST_PARTITIONS:
+        return
     stage.topics.add_partition(table, stage.shop.partitions[table] + 1)
     stage.shop.partitions[table] += 1
     yield 0.1
@@ -199,7 +205,7 @@ def disk_full(stage: Stage) -> Course:
 
 TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
     "processes": (
-        (2, 6),
+        (3, 10),
         (
             killed,
             crash_loop,
@@ -226,7 +232,7 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
         ),
     ),
     "API": (
-        (0.5, 3),
+        (1, 6),
         (
             _trouble("errors", error=0.5),
             _trouble("too_many", too_many=0.5, retry_after=5),

@@ -13,7 +13,7 @@ from connector.sandbox.state import State, Upsert
 from connector.sandbox.verdict import fullest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from chaos.shop import Shop
 
@@ -25,6 +25,7 @@ OTHERS = "somebody-else"
 """The order that the second client of the key asks for: by it its requests are told from the connector's."""
 
 _IDS = {"customers": "CustomerId", "orders": "OrderId", "products": "ProductId"}
+_LONGEST_ILLNESS = 15.0
 _AFTER_TAKEOVER = 6
 """Requests that are told again after a takeover: a few batches, and what was deleted."""
 
@@ -59,12 +60,12 @@ class Watched(State):
 
     def upsert(self, entity: str, records: Iterable[Document]) -> None:
         records = list(records)
-        before = dict(self.documents(entity))
+        before = {record[_IDS[entity]]: self.documents(entity).get(record[_IDS[entity]]) for record in records}
         super().upsert(entity, records)
         new = False
         for record in records:
             key = Key(entity, record[_IDS[entity]])
-            new = new or before.get(key.id) != self.documents(entity)[key.id]
+            new = new or before[key.id] != self.documents(entity)[key.id]
             self._judge(key, record)
         self.told["new" if new else "repeated"] += bool(records)
 
@@ -177,6 +178,29 @@ def letters(shop: Shop, found: Sequence[Record]) -> Iterator[Fault]:
         must = change.flaw or (last and change.key in wanted)
         if must and change.place not in dead and not (change.flaw == "invalid" and not last):
             yield Fault(f"{change} has no dead letter", change.key)
+
+
+def repeated(
+    found: Iterable[Record], assigned: Mapping[str, Sequence[float]], illnesses: Iterable[float]
+) -> Iterator[Fault]:
+    """One letter a record, and one more each time that its partition was assigned or Kafka may not have confirmed it.
+
+    All times are UNIX seconds; `assigned`: partition → when it was.
+    """
+    written = defaultdict(list)
+    for letter in found:
+        told = dict(letter.headers)
+        origin = (told["__connect.errors.topic"] or b"").decode(), (told["__connect.errors.partition"] or b"").decode()
+        written["-".join(origin), told["__connect.errors.offset"]].append((letter.timestamp_ms or 0) / 1000)
+    for (partition, offset), times in written.items():
+        first, last = min(times), max(times)
+        anew = sum(first < each < last for each in assigned.get(partition, ()))
+        ill = sum(first - _LONGEST_ILLNESS < each < last for each in illnesses)
+        if len(times) > 1 + anew + ill:
+            yield Fault(
+                f"{len(times)} dead letters of {partition}@{(offset or b'').decode()}, which was assigned {anew} times "
+                f"between them, while Kafka was ill {ill} times"
+            )
 
 
 def windows(seen: Sequence[Seen], limits: tuple[int, int]) -> tuple[tuple[int, int], list[Fault]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GRACE = 20
 """Real seconds that a process has to stop."""
 
+_TOO_LONG = GRACE + 10
 _DISK = 16_000_000
 
 
@@ -37,7 +38,7 @@ class Member:
         self._folder = folder
         self._command = [sys.executable, *command]
         self._stack = stack
-        self._started = 0
+        self.starts = 0
         self._frozen = False
         self._lacked_room = False  # the process, at some time
         self._disk, self.disk_fills = _disk(folder / f"disk-{name}", stack)
@@ -51,8 +52,8 @@ class Member:
         }
 
     def start(self) -> None:
-        self._started += 1
-        output = self._folder / f"output-{self.name}{self._started}"
+        self.starts += 1
+        output = self._folder / f"output-{self.name}{self.starts}"
         with output.open("wb") as file:
             process = subprocess.Popen(self._command, env=self._environment, stdout=file, stderr=subprocess.STDOUT)
         self._stack.callback(_end, process)
@@ -73,7 +74,11 @@ class Member:
     def stop(self, *, well: bool = True) -> None:
         """End it as Kubernetes does. `well`: nothing excuses it from saying that all went well."""
         process = self.process
-        status = self._finish(signal.SIGTERM)
+        try:
+            status = self._finish(signal.SIGTERM)
+        except subprocess.TimeoutExpired:
+            self.ended.append(f"process {self.name} goes on {_TOO_LONG} s after SIGTERM")
+            return
         listens = process is not None and '"starting"' in process.lines()  # else the signal's own default ends it
         if status and well and listens and process is not None:
             self.ended.append(f"process {self.name} stopped with {status}:\n{_tail(process)}")
@@ -102,6 +107,10 @@ class Member:
     def empty_disk(self) -> None:
         self._ballast.unlink(missing_ok=True)
 
+    def disk_use(self) -> int:
+        """Bytes that its files take, without what fills the disk."""
+        return sum(each.stat().st_size for each in self._disk.iterdir() if each != self._ballast)
+
     @property
     def _ballast(self) -> Path:
         return self._disk / "ballast"
@@ -121,7 +130,7 @@ class Member:
         process.process.send_signal(number)
         if self._frozen:
             process.process.send_signal(signal.SIGCONT)
-        return process.process.wait(GRACE + 10)
+        return process.process.wait(_TOO_LONG)
 
 
 _KEPT = {"PATH", "HOME", "LANG", "TMPDIR"}

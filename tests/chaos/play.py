@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
@@ -14,7 +14,7 @@ from chaos import judge
 from chaos.faults import TRACKS
 from chaos.judge import Fault
 from chaos.stage import LIMITS, Stage
-from chaos.story import story
+from chaos.story import logged, story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from chaos.faults import Course, Kind
     from kafka_node import Node
 
-RATE = 25.0
-"""Changes in a real second."""
+RATE, CALM_RATE = 25.0, 2.5
+"""Changes in a real second while the shop is busy, and else: more would take more requests than are allowed."""
+
+BUSY, STORM, CYCLE = 80.0, 240.0, 480.0
+"""Real seconds: for so long the shop is busy, and processes suffer, in each cycle of a long run; then those live on."""
+
+CALMED = ("processes", "machine")
 
 PATIENCE = 240.0
 _STORIES = 3
@@ -41,12 +46,13 @@ class Outcome:
     fullest: tuple[int, int] = (0, 0)
     seconds: float = 0.0
     quiet_after: float = 0.0
+    use: str = ""
 
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {'broken' if self.broken else 'clean'} after {self.seconds:.0f} s, of which "
             f"{self.quiet_after:.0f} s without faults; fullest minute {self.fullest[0]}, hour {self.fullest[1]}; "
-            f"{_listed(self.counts)}\n  faults: {_listed(self.faults)}"
+            f"{_listed(self.counts)}\n  faults: {_listed(self.faults)}\n  {self.use}"
         )
 
 
@@ -59,7 +65,7 @@ class Track:
 
     def __init__(self, name: str, stage: Stage) -> None:
         self.dealt: Counter[str] = Counter()
-        self._name = name
+        self.name = name
         self._gaps, self._kinds = TRACKS[name]
         self._deck: list[Kind] = []
         self._stage = stage
@@ -67,12 +73,13 @@ class Track:
         self._course: Course | None = None
         self._due = monotonic() + self._random.uniform(*self._gaps)
 
-    def turn(self) -> None:
-        """Begin a fault, or go on with it, if it is time."""
+    def turn(self, *, calm: bool = False) -> None:
+        """Begin a fault, or go on with it, if it is time; while it is calm none begins."""
         if monotonic() >= self._due:
-            if self._course is None:
+            if self._course is None and not calm:
                 self._course = self._deal()
-            self._go_on(self._course)
+            if self._course is not None:
+                self._go_on(self._course)
 
     def end(self) -> bool:
         """Go on with what is under way, as it is time; False once there is nothing."""
@@ -84,7 +91,7 @@ class Track:
         self._deck = self._deck or self._random.sample(self._kinds, len(self._kinds))
         kind = self._deck.pop()
         self.dealt[kind.__name__] += 1
-        self._stage.tell(f"{self._name}: {kind.__name__.replace('_', ' ')}")
+        self._stage.tell(f"{self.name}: {kind.__name__.replace('_', ' ')}")
         return kind(self._stage)
 
     def _go_on(self, course: Course) -> None:
@@ -111,6 +118,7 @@ def play(
         outcome.faults = sum((track.dealt for track in dealt), Counter())
         quiet = monotonic()
         faults = faults or _quiet(stage)
+        outcome.use = str(stage.soak)
         outcome.quiet_after, outcome.seconds = monotonic() - quiet, monotonic() - began
         for member in stage.members:
             member.kill()
@@ -122,14 +130,18 @@ def play(
 
 def _trouble(stage: Stage, tracks: list[Track], end: float) -> list[Fault]:
     """Change the shop, and let faults befall everything; what is found broken ends it."""
-    began, written, others_at = monotonic(), 0, 0.0
+    began = last = monotonic()
+    due, others_at = 0.0, 0.0
     stage.members[0].start()
     while (now := monotonic()) < end and not (found := _broken(stage)):
-        while written < (now - began) * RATE:
+        passed = (now - began) % CYCLE
+        due += (now - last) * (RATE if passed < BUSY else CALM_RATE)
+        last = now
+        while due >= 1:
             stage.shop.turn()
-            written += 1
+            due -= 1
         for track in tracks:
-            track.turn()
+            track.turn(calm=passed >= STORM and track.name in CALMED)
         _look_after(stage)
         if stage.other_client and now >= others_at:
             others_at = now + stage.other_client
@@ -141,8 +153,9 @@ def _trouble(stage: Stage, tracks: list[Track], end: float) -> list[Fault]:
 
 def _look_after(stage: Stage) -> None:
     stage.topics.serve(0.01)
+    stage.soak.look()
     for member in stage.members:
-        status = member.restart_if_ended(well=not stage.ill)
+        status = member.restart_if_ended(well=stage.well)
         if status is not None:
             stage.tell(f"{member.name} has ended by itself with {status}, and is started anew")
 
@@ -169,15 +182,26 @@ def _broken(stage: Stage) -> list[Fault]:
     return [*stage.watched.broken, *map(Fault, stage.broken())]
 
 
+def _excuses(stage: Stage) -> tuple[dict[str, list[float]], list[float]]:
+    """The UNIX times at which each partition was assigned, and those of what befell Kafka."""
+    assigned = defaultdict(list)
+    for time, _, said in logged(stage):
+        for partition in said["partitions"] if said["event"] == "assigned" else ():
+            assigned[partition].append(time)
+    clock = stage.clock
+    return assigned, [clock.began + at / clock.speed for at, what in stage.told if what.startswith("Kafka: ")]
+
+
 def _judge(stage: Stage, faults: list[Fault], outcome: Outcome) -> None:
     ours = [each for each in stage.sandbox.requests if each.ids != (judge.OTHERS,)]
     outcome.fullest, over = judge.windows(ours, LIMITS)
-    faults = [*faults, *over]
+    faults = [*faults, *over, *stage.soak.faults()]
     letters = stage.topics.all_letters()
     if not faults:
         faults += judge.final_state(stage.shop, stage.sandbox.state, stage.upsert)
         faults += judge.letters(stage.shop, letters)
-    takeovers = sum(output.read_text().count('"event": "assigned"') for output in stage.folder.glob("output-*"))
+        faults += judge.repeated(letters, *_excuses(stage))
+    takeovers = sum(said["event"] == "assigned" for _, _, said in logged(stage))
     if not faults:
         faults += judge.waste(stage.shop, stage.watched.told, ours, takeovers)
     outcome.counts = Counter(

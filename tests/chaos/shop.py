@@ -43,6 +43,7 @@ products:
 """
 
 _HOT = 0.15
+_PURGED = 60
 _BAD = 0.03
 _FLAWS = ("undecodable", "unconvertible", "invalid", "no_key")
 _POISONED = 17
@@ -135,6 +136,13 @@ class Shop:
             self._delete(table, self._random.choice([*self.rows[table]]))
         elif self._deleted[table]:
             self._insert(table, self._deleted[table].pop())
+
+    def purge(self) -> None:
+        """Delete half of the customers and orders, a few dozen at most: each takes a request."""
+        for table in ("customers", "orders"):
+            rows = [*self.rows[table]]
+            for identifier in self._random.sample(rows, min(len(rows) // 2, _PURGED)):
+                self._delete(table, identifier)
 
     def mend(self) -> None:
         """Write good versions of most rows whose last version was none."""

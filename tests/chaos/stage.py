@@ -9,15 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 import httpx
 from chaos.judge import OTHERS, Watched
 from chaos.members import Member
 from chaos.shop import MAPPING, Key, Shop
+from chaos.soak import Soak
 from chaos.topics import PARTITIONS, Topics
 
-from connector.core.events import Partition
 from connector.sandbox.answers import ErrorShape
 from connector.sandbox.config import DEFAULT_KEY, DEFAULT_TENANT, SandboxConfig
 from connector.sandbox.faults import Faults
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 SPEED = 5.0
 """How many of the connector's and the API's seconds pass in a real one. Kafka's are real."""
 
+_LATE = 12.0
+"""Real seconds within which an illness shows: a process may have waited for an answer, on a machine that is busy."""
+
 SESSION = 3.0
 LIMITS = (100, 5000)
 _MOST_ROWS = 100_000
@@ -48,7 +52,8 @@ class Stage:
         self.random = Random(random.random())
         self.clock = Clock(SPEED)
         self.told: list[tuple[float, str]] = []
-        self.ill = 0  # how many things do not serve
+        self._ill = 0  # how many things do not serve
+        self._well_at = 0.0
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         self.node = node
         self.topics = Topics(node.broker)
@@ -76,6 +81,7 @@ class Stage:
         (self.folder / "mapping.yaml").write_text(MAPPING)
         command = ["-m", "chaos.process", str(SPEED), repr(self.clock.began), str(self._jump_file)]
         self.members = [Member(name, self.folder, command, self._settings(), stack) for name in "ab"]
+        self.soak = Soak(self.members)
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -89,6 +95,7 @@ class Stage:
             "KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS": "1000",
             "KAFKA_RECONNECT_BACKOFF_MAX_MS": "500",
             "KAFKA_FETCH_WAIT_MAX_MS": "20",
+            "KAFKA_MAX_PARTITION_FETCH_BYTES": "1000",  # what is read again takes a while, as where it is much
             **{f"TOPIC_{entity.upper()}": self.topics.names[entity] for entity in ("customers", "orders", "products")},
             "DEAD_LETTER_TOPIC": self.topics.letters,
             "MAPPING_FILE": str(self.folder / "mapping.yaml"),
@@ -103,14 +110,20 @@ class Stage:
 
     @contextmanager
     def illness(self) -> Iterator[None]:
-        """Something does not serve without which a process may end, or stop badly."""
-        self.ill += 1
+        """Something does not serve without which a process may end, or stop badly; be it a while later."""
+        self._ill += 1
         yield
-        self.ill -= 1
+        self._ill -= 1
+        self._well_at = monotonic() + _LATE
+
+    @property
+    def well(self) -> bool:
+        """Nothing excuses a process that ends, or stops badly."""
+        return not self._ill and monotonic() >= self._well_at
 
     def stop(self, member: Member) -> None:
         """End its process as Kubernetes does."""
-        member.stop(well=not self.ill)
+        member.stop(well=self.well)
 
     # The API
 
@@ -156,16 +169,14 @@ class Stage:
 
     def unsettled(self) -> str:
         """What is still to be done; "" once all is settled."""
-        ends: dict[Partition, int] = {}
-        for change in self.shop.changes:
-            if change.place is None:
-                return "changes are not confirmed by Kafka"
-            partition = Partition(change.place.topic, change.place.partition)
-            ends[partition] = max(ends.get(partition, 0), change.place.offset + 1)
+        if self.topics.unconfirmed:
+            return f"{self.topics.unconfirmed} changes are not confirmed by Kafka"
         process = self.members[0].process
         status = {} if process is None else process.status()
         places = status.get("partitions", {})
-        open_ = sorted(str(each) for each, end in ends.items() if places.get(str(each), {}).get("committable") != end)
+        open_ = sorted(
+            str(each) for each, end in self.topics.ends.items() if places.get(str(each), {}).get("committable") != end
+        )
         if not open_ and not status.get("requests_in_flight"):
             return ""
         stopped = {name: status.get(name) for name in ("halted", "suspended") if status.get(name)}

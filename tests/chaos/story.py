@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +25,22 @@ def story(stage: Stage, fault: Fault) -> str:
     return "\n".join(f"  {at:8.1f}  {what}" for at, what in told[-_LONGEST:])
 
 
-def _around(stage: Stage) -> Iterator[tuple[float, str]]:
-    """What befell, and what the processes say of themselves."""
-    yield from ((at, f"-- {what}") for at, what in stage.told)
+def logged(stage: Stage) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """What the processes say of themselves: UNIX time, process, line."""
     for output in sorted(stage.folder.glob("output-*")):
         for line in output.read_text(errors="replace").splitlines():
             said = json.loads(line) if line.startswith('{"time"') and line.endswith("}") else {}
             if said.get("event") in _LOGGED:
-                at = (datetime.fromisoformat(said["time"]).timestamp() - stage.clock.began) * stage.clock.speed
-                about = said.get("partitions") or [said.get("lane", ""), said.get("reason", "")]
-                yield at, f"   {output.name.removeprefix('output-')}: {said['event']} {' '.join(map(str, about))}"
+                yield datetime.fromisoformat(said["time"]).timestamp(), output.name.removeprefix("output-"), said
+
+
+def _around(stage: Stage) -> Iterator[tuple[float, str]]:
+    """What befell, and what the processes say of themselves."""
+    yield from ((at, f"-- {what}") for at, what in stage.told)
+    for time, process, said in logged(stage):
+        about = said.get("partitions") or [said.get("lane", ""), said.get("reason", "")]
+        at = (time - stage.clock.began) * stage.clock.speed
+        yield at, f"   {process}: {said['event']} {' '.join(map(str, about))}"
 
 
 def _changes(stage: Stage, fault: Fault) -> Iterator[tuple[float, str]]:

@@ -23,6 +23,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # exported all
     ResourceType,
 )
 
+from connector.core.events import Partition
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -32,16 +34,22 @@ if TYPE_CHECKING:
     from connector.core.events import Record
 
 PARTITIONS = 3
+MOST_PARTITIONS = 6
 _PATIENCE = 60.0
 
 
 class Topics:
-    """Topics of a broker that is the run's own. `failed`: what the shop's own producer could not write."""
+    """Topics of a broker that is the run's own. `failed`: what the shop's own producer could not write.
+
+    `unconfirmed`: how many changes Kafka has not confirmed; `ends`: the offsets after those that it has.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self.names = {table: broker.topic(table, PARTITIONS, prefix="shop") for table in TABLES}
         self.letters = broker.topic("dead-letters", prefix="shop")
         self.failed: list[str] = []
+        self.unconfirmed = 0
+        self.ends: dict[Partition, int] = {}
         self._broker = broker
         self._kept: list[Record] = []
         self._producer = Producer(
@@ -63,7 +71,10 @@ class Topics:
                 self.failed.append(f"the shop's own producer failed: {error}")
             else:
                 change.place = Place(self.names[change.table], partition, offset)
+                self.unconfirmed -= 1
+                self.ends[Partition(self.names[change.table], partition)] = offset + 1
 
+        self.unconfirmed += 1
         while True:
             with suppress(KafkaException):  # a partition that the producer does not know yet
                 self._producer.produce(
