@@ -93,7 +93,8 @@ class Api:
             reply = None
         finally:
             self._end(call, reply)
-        return reply and Reply(reply.status, reply.body, {**call.standing.headers(self.epoch), **reply.headers})
+        limits = call.standing.headers(self.epoch) if self.config.tells_limits else {}
+        return reply and Reply(reply.status, reply.body, {**limits, **reply.headers})
 
     def _arrive(self, method: str, target: str, headers: Mapping[str, str]) -> Call:
         route = routes.find(method, target)

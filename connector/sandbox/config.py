@@ -23,6 +23,7 @@ class SandboxConfig:
     """How the sandbox behaves. `keys`: API key → the tenants that it may access.
 
     `per_minute`, `per_hour`: None = unlimited. `count_refused`: requests answered with 429 count in the windows too.
+    `tells_limits`: in the headers of its answers.
     `customers_by`: what identifies a customer, CustomerId or Email, which is a tenant's setting.
     `clock` returns seconds and may run faster than real time; every duration here is in its seconds. `state`: what
     keeps a tenant's documents, for whoever wants to watch.
@@ -38,6 +39,7 @@ class SandboxConfig:
     per_minute: int | None = 100
     per_hour: int | None = 5000
     count_refused: bool = True
+    tells_limits: bool = True
     max_body: int = 30_000_000
     customers_by: str = "CustomerId"
     delete_delay: float = 0.0

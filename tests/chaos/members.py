@@ -23,7 +23,7 @@ GRACE = 20
 """Real seconds that a process has to stop."""
 
 _TOO_LONG = GRACE + 10
-_DISK = 16_000_000
+_DISK = 32_000_000
 
 
 class Member:

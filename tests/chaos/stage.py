@@ -63,6 +63,7 @@ class Stage:
             clock=self.clock.monotonic,
             per_minute=LIMITS[0],
             per_hour=LIMITS[1],
+            tells_limits=seed % 2 == 1,  # else nothing but the connector's own count keeps it within them
             upsert=self.upsert,
             errors=random.choice([*ErrorShape]),
             faults=Faults(poisoned=_poisoned(self.shop)),

@@ -324,6 +324,8 @@ def test_the_hour_and_no_limit() -> None:
         assert (over.status, over.headers["retry-after"], over.headers["x-ratelimit-limit"]) == (429, "3600", "2")
     with Sandbox(SandboxConfig(per_minute=None, per_hour=None)) as sandbox, Caller(sandbox) as api:
         assert not [name for name in api.post("orders").headers if name.startswith("x-ratelimit")]
+    with Sandbox(SandboxConfig(tells_limits=False)) as sandbox, Caller(sandbox) as api:
+        assert not [name for name in api.post("orders").headers if name.startswith("x-ratelimit")]
 
 
 @pytest.mark.parametrize(
