@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Kind = Callable[[Stage], Course]
 
 
+_LATEST = 20.0
+"""Seconds after which the API is done with a request: well before the connector takes it to be, 32 s after it left."""
+
+
 # The connector's processes
 
 
@@ -123,6 +127,19 @@ def broker_hung(stage: Stage) -> Course:
         yield 3.0
 
 
+def broker_slow(stage: Stage) -> Course:
+    """Just when a process reads again what it has not committed: it must not send the first that it reads."""
+    with stage.illness():
+        stage.stop(stage.members[0])
+        stage.members[0].start()
+        for _ in range(20):
+            stage.node.pause()
+            yield 0.3
+            stage.node.resume()
+            yield 0.1
+        yield 3.0
+
+
 def partition_added(stage: Stage) -> Course:
     table = stage.random.choice(TABLES)
     if stage.shop.partitions[table] == MOST_PARTITIONS:
@@ -225,6 +242,7 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
             broker_killed,
             broker_restarted,
             broker_hung,
+            broker_slow,
             partition_added,
             letters_too_large,
             letters_denied,
@@ -238,12 +256,22 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
             _trouble("too_many", too_many=0.5, retry_after=5),
             _trouble("resets", reset=0.4),
             _trouble("answers_lost", lost=0.4),
-            _trouble("hangs", hang=0.3, hang_seconds=20.0),
+            _trouble("hangs", hang=0.3, hang_seconds=_LATEST),
             _trouble("pages", html=0.4),
             _trouble("unsuccessful", unsuccessful=0.4),
-            _trouble("finished_late", slow=0.4, slow_seconds=20.0),
+            _trouble("finished_late", slow=0.4, slow_seconds=_LATEST),
             _trouble("down", down=True),
-            _trouble("a_mixture", error=0.1, lost=0.1, reset=0.1, hang=0.05, html=0.05, slow=0.1, slow_seconds=15.0),
+            _trouble(
+                "a_mixture",
+                error=0.1,
+                lost=0.1,
+                reset=0.1,
+                html=0.05,
+                hang=0.05,
+                hang_seconds=_LATEST / 2,
+                slow=0.1,
+                slow_seconds=_LATEST / 2,
+            ),
             key_revoked,
             key_replaced,
             second_client,

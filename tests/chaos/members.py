@@ -52,6 +52,9 @@ class Member:
         }
 
     def start(self) -> None:
+        """Start a process, unless there is one: faults of several kinds may each end it and start it anew."""
+        if self.process is not None:
+            return
         self.starts += 1
         output = self._folder / f"output-{self.name}{self.starts}"
         with output.open("wb") as file:
@@ -93,6 +96,7 @@ class Member:
         lacked_room = self._lacked_room and "SQLITE_" in lines  # told late by one that was frozen meanwhile
         if status != PlatformError.exit_status or (well and not overtaken and not lacked_room):
             self.ended.append(f"process {self.name} ended by itself with {status}:\n{_tail(self.process)}")
+        self.process = None
         self.start()
         return status
 
