@@ -59,9 +59,9 @@ def frozen_briefly(stage: Stage) -> Course:
 def replica_comes_and_goes(stage: Stage) -> Course:
     """Both have more to send than they may."""
     stage.members[1].start()
-    yield stage.random.uniform(2, 5)
+    yield stage.random.uniform(2, 4)
     stage.shop.purge()
-    yield stage.random.uniform(8, 14)
+    yield stage.random.uniform(9, 14)
     stage.stop(stage.members[1])
 
 
@@ -74,7 +74,8 @@ def replica_dies(stage: Stage) -> Course:
 def replica_takes_over(stage: Stage) -> Course:
     """The first one dies, and comes back after a while."""
     stage.members[1].start()
-    yield stage.random.uniform(2, 8)
+    stage.shop.purge()
+    yield stage.random.uniform(6, 10)
     stage.members[0].kill()
     yield SESSION + stage.random.uniform(1, 6)
     stage.members[0].start()
@@ -132,11 +133,11 @@ def broker_slow(stage: Stage) -> Course:
     with stage.illness():
         stage.stop(stage.members[0])
         stage.members[0].start()
-        for _ in range(20):
+        for _ in range(8):
             stage.node.pause()
-            yield 0.3
+            yield 1.0
             stage.node.resume()
-            yield 0.1
+            yield 0.2
         yield 3.0
 
 
@@ -230,6 +231,7 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
             frozen,
             frozen_briefly,
             replica_comes_and_goes,
+            replica_comes_and_goes,  # twice: it is there that two may send too much
             replica_dies,
             replica_takes_over,
             replica_takes_over_from_a_frozen_one,

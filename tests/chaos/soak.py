@@ -38,7 +38,7 @@ class Use(NamedTuple):
 
 
 _NONE = Use(0, 0, 0, 0)
-MOST = Use(160, 80, 50, 24)
+MOST = Use(130, 80, 50, 24)
 MOST_GROWTH = 25.0
 """MB by which the memory of processes of one age may grow during a run, and that of one process during its life."""
 

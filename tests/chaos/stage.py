@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 SPEED = 5.0
 """How many of the connector's and the API's seconds pass in a real one. Kafka's are real."""
 
+_SLOW_READING = {
+    "KAFKA_MAX_PARTITION_FETCH_BYTES": "1000",
+    "KAFKA_QUEUED_MIN_MESSAGES": "1",
+    "KAFKA_FETCH_QUEUE_BACKOFF_MS": "50",
+}
+"""What is read again takes a while, as it does where it is much: a few records of each partition at a time."""
+
 _LATE = 12.0
 """Real seconds within which an illness shows: a process may have waited for an answer, on a machine that is busy."""
 
@@ -96,7 +103,7 @@ class Stage:
             "KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS": "1000",
             "KAFKA_RECONNECT_BACKOFF_MAX_MS": "500",
             "KAFKA_FETCH_WAIT_MAX_MS": "20",
-            "KAFKA_MAX_PARTITION_FETCH_BYTES": "1000",  # what is read again takes a while, as where it is much
+            **_SLOW_READING,
             **{f"TOPIC_{entity.upper()}": self.topics.names[entity] for entity in ("customers", "orders", "products")},
             "DEAD_LETTER_TOPIC": self.topics.letters,
             "MAPPING_FILE": str(self.folder / "mapping.yaml"),

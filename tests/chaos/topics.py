@@ -115,8 +115,11 @@ class Topics:
     def remove_letters(self) -> None:
         """Delete the dead-letter topic; what is in it is kept for the judge, and nothing comes while it is read."""
         self.deny_letters()
-        sleep(0.5)
-        self._kept += self._broker.read(self.letters)
+        before, found = -1, self._broker.read(self.letters)
+        while len(found) > before:  # until the broker heeds that
+            sleep(0.5)
+            before, found = len(found), self._broker.read(self.letters)
+        self._kept += found
         self._broker.delete_topics(self.letters)
         self.allow_letters()
 
