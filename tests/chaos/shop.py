@@ -43,7 +43,7 @@ products:
 """
 
 _HOT = 0.15
-_PURGED = 40
+_PURGED = 60
 _BAD = 0.03
 _FLAWS = ("undecodable", "unconvertible", "invalid", "no_key")
 _POISONED = 17
