@@ -223,7 +223,7 @@ def disk_full(stage: Stage) -> Course:
 
 TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
     "processes": (
-        (3, 10),
+        (4, 12),
         (
             killed,
             crash_loop,
@@ -239,7 +239,7 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
         ),
     ),
     "Kafka": (
-        (4, 12),
+        (6, 16),
         (
             broker_killed,
             broker_restarted,
@@ -279,6 +279,9 @@ TRACKS: dict[str, tuple[tuple[float, float], tuple[Kind, ...]]] = {
             second_client,
         ),
     ),
-    "machine": ((4, 12), (clock_jumps, disk_full)),
+    "machine": ((8, 20), (clock_jumps, disk_full)),
 }
-"""Of each track one fault at a time: the pauses between them, and the deck that they are dealt from."""
+"""Of each track one fault at a time: the pauses between them, and the deck that they are dealt from.
+
+After each takeover requests wait for 6 real seconds: where faults come much faster nothing is sent, nor found.
+"""

@@ -38,7 +38,7 @@ SPEED = 5.0
 _SLOW_READING = {
     "KAFKA_MAX_PARTITION_FETCH_BYTES": "1000",
     "KAFKA_QUEUED_MIN_MESSAGES": "1",
-    "KAFKA_FETCH_QUEUE_BACKOFF_MS": "50",
+    "KAFKA_FETCH_QUEUE_BACKOFF_MS": "30",
 }
 """What is read again takes a while, as it does where it is much: a few records of each partition at a time."""
 
