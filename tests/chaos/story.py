@@ -20,9 +20,10 @@ _LOGGED = {"starting", "assigned", "revoked", "lost", "lapsed", "halted", "recov
 
 
 def story(stage: Stage, fault: Fault) -> str:
-    """The last lines of it, in the clock's seconds."""
-    told = sorted([*_around(stage), *_changes(stage, fault), *_requests(stage, fault)])
-    return "\n".join(f"  {at:8.1f}  {what}" for at, what in told[-_LONGEST:])
+    """The last lines of it, in the clock's seconds: of what is around the document's own, and of those."""
+    own = sorted([*_changes(stage, fault), *_requests(stage, fault)])[-_LONGEST:]
+    told = sorted([*own, *sorted(_around(stage))[-_LONGEST:]])
+    return "\n".join(f"  {at:8.1f}  {what}" for at, what in told)
 
 
 def logged(stage: Stage) -> Iterator[tuple[float, str, dict[str, Any]]]:
