@@ -57,6 +57,7 @@ class Watched(State):
         self.told: Counter[str] = Counter()
         self._told: dict[Key, dict[str, int]] = defaultdict(dict)  # the newest version of each part
         self._gone: Counter[Key] = Counter()  # the newest version in which it went, of those that were told
+        self._pairs: dict[Key, tuple[int, int]] = {}  # of those whose last request took them away: what was told before
 
     def upsert(self, entity: str, records: Iterable[Document]) -> None:
         records = list(records)
@@ -98,10 +99,12 @@ class Watched(State):
             if version < told.get(part, 0):
                 self.broken.append(Fault(f"version {version} of {part} follows {told[part]}", key))
             told[part] = max(version, told.get(part, 0))
-        if max(versions.values()) < self._gone[key]:
-            self.broken.append(
-                Fault(f"version {max(versions.values())} follows {self._gone[key]}, in which it went", key)
-            )
+        newest, (before, told_before) = max(versions.values()), self._pairs.pop(key, (0, 0))
+        if newest < self._gone[key] and newest == told_before:  # DELETE, then POST: an older removal was told again
+            self._gone[key] = before
+            self.told["told again"] += 1
+        elif newest < self._gone[key]:
+            self.broken.append(Fault(f"version {newest} follows {self._gone[key]}, in which it went", key))
 
     def _goes(self, key: Key) -> None:
         """A row that is gone is told: the oldest of the versions in which it went that can be meant."""
@@ -111,6 +114,7 @@ class Watched(State):
         newest = max(self._gone[key], *self._told[key].values(), 0)
         place = bisect_right(gone, newest)
         if place < len(gone):
+            self._pairs[key] = (self._gone[key], max(self._told[key].values(), default=0))
             self._gone[key] = gone[place]
         elif not gone:
             self.broken.append(Fault("it is taken away, and its row never went", key))

@@ -7,13 +7,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from chaos.judge import repeated
+from chaos.judge import Watched, repeated
+from chaos.shop import Key
 from chaos.soak import MOST_GROWTH, Life, Soak, Use
 
 from connector.core.events import Record
+from connector.sandbox.state import Upsert
 
 if TYPE_CHECKING:
     from chaos.members import Member
+    from chaos.shop import Shop
 
 
 def _letters(*times: float) -> list[Record]:
@@ -30,6 +33,26 @@ def test_a_dead_letter_may_be_repeated_by_whoever_reads_its_record_anew() -> Non
     assert not [*repeated(_letters(10, 12), assigned, [11.0])]
     [fault] = repeated(_letters(10, 30, 35), assigned, [50.0])
     assert str(fault).startswith("3 dead letters of orders-0@7, which was assigned 1 times")
+
+
+def _order(watched: Watched, version: int) -> None:
+    watched.upsert("orders", [{"OrderId": "o1", "TotalQuantity": version}])
+
+
+def test_a_removal_that_is_told_again_is_not_taken_for_a_later_one() -> None:
+    """A row that went and came back is told as DELETE, then POST, and so it is again after a takeover."""
+    watched = Watched(Upsert.REPLACE, 0.0, late_deletes=False)
+    watched.shop = cast("Shop", SimpleNamespace(histories={Key("orders", "o1"): SimpleNamespace(gone=[5, 9])}))
+    _order(watched, 3)
+    watched.delete("orders", "o1")
+    _order(watched, 7)
+    watched.delete("orders", "o1")  # it is told again that the row went, which was 5, or that it went again, which is 9
+    _order(watched, 7)
+    assert not watched.broken
+    watched.delete("orders", "o1")
+    _order(watched, 3)
+    [_, fault] = watched.broken
+    assert fault.what == "version 3 follows 9, in which it went"
 
 
 def _soak(use: Use = Use(80, 30, 20, 4), lives: tuple[tuple[float, float], ...] = ()) -> Soak:  # noqa: B008 (a value)
