@@ -451,9 +451,8 @@ class Service:
         The halt ends once it has taken what it refused. What was refused during another halt goes when that ends.
         """
         self._letters.serve()
-        if not any(
-            map(self._ownership.partitions_of, self._settings.topics)
-        ):  # replays alone give no part of the budget
+        owned = any(map(self._ownership.partitions_of, self._settings.topics))
+        if not owned:  # replays alone give no part of the budget
             self._tell.recovered(self._dispatch.halting.nothing_to_send(), now)
         halt = self._dispatch.halting.halt
         if halt is None:
