@@ -39,7 +39,7 @@ def extend(folder: Path, *fragments: Mapping[str, Any]) -> None:
     whole = yaml.safe_load(path.read_text())
     for fragment in fragments:
         for name, items in fragment.items():
-            present = {each["name"]: each for each in whole.setdefault(name, []) if isinstance(each, dict)}
+            present = {each.get("name"): each for each in whole.setdefault(name, []) if isinstance(each, dict)}
             for item in items:
                 if isinstance(item, dict) and item.get("name") in present:
                     present[item["name"]].update(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -43,8 +44,10 @@ def publish(folder: Path, contents: Mapping[str, bytes]) -> None:
         (version / name).write_bytes(octets)
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(f"..data/{name}")
+    before = (folder / "..data").resolve()
     (folder / "..data_tmp").symlink_to(version.name)
     (folder / "..data_tmp").replace(folder / "..data")
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def paths(cluster: Cluster, program: Program) -> Iterator[tuple[str, Manifest, Manifest]]:
