@@ -39,9 +39,9 @@ def extend(folder: Path, *fragments: Mapping[str, Any]) -> None:
     whole = yaml.safe_load(path.read_text())
     for fragment in fragments:
         for name, items in fragment.items():
-            present = {each.get("name"): each for each in whole.setdefault(name, []) if isinstance(each, dict)}
+            present = {each["name"]: each for each in whole.setdefault(name, []) if "name" in each}
             for item in items:
-                if isinstance(item, dict) and item.get("name") in present:
+                if "name" in item and item["name"] in present:
                     present[item["name"]].update(item)
                 else:
                     whole[name].append(item)

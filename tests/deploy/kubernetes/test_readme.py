@@ -45,7 +45,9 @@ class Block(NamedTuple):
 
 
 BLOCKS = [(language, Block(example, then, text)) for _, example, then, language, text in _BLOCK.findall(README)]
-COMMAND_LINES = [(block.example, line) for kind, block in BLOCKS if kind == "sh" for line in block.text.splitlines()]
+COMMAND_LINES = list(
+    dict.fromkeys((block.example, line) for kind, block in BLOCKS if kind == "sh" for line in block.text.splitlines())
+)
 SNIPPETS = [block for kind, block in BLOCKS if kind == "yaml"]
 
 
@@ -61,7 +63,7 @@ def test_every_command_is_one(example: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(KUBECONFIG))
     path = f"{kubectl_path().parent}:{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "kubeconfig")}
-    for command in (line.partition(" | ")[0], line):
+    for command in {line.partition(" | ")[0], line}:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
             cwd=folder,
