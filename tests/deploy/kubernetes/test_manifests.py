@@ -71,6 +71,14 @@ def test_a_stateful_shop_takes_the_sidecar_too(tmp_path: Path) -> None:
     assert problems(cluster) == ["StatefulSet/shop: spec: 'serviceName' is a required property (Kubernetes 1.29)"]
 
 
+def test_what_belongs_to_the_sidecar_s_manifest_stays(tmp_path: Path) -> None:
+    """Its port, its time to stop and its memory are no matter of `connector.env`."""
+    folder = copy(tmp_path) / "sidecar"
+    with (folder / "connector.env").open("a") as settings:
+        settings.write("HTTP_PORT=8080\nSHUTDOWN_TIMEOUT=50\nPENDING_MAX_BYTES=1GB\n")
+    assert problems(Cluster([*render(folder), secret(folder, "shop")], tmp_path / "volumes")) == []
+
+
 def test_nobody_runs_both_by_mistake(tmp_path: Path) -> None:
     """Kustomize refuses the sidecar beside the base: both have the same names."""
     folder = copy(tmp_path) / "standalone"
