@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STOP_MARGIN = 10.0
 """Seconds of a grace period beyond SHUTDOWN_TIMEOUT: the runtime takes some for itself."""
 
+_ASKED = (("livenessProbe", "/livez"), ("readinessProbe", "/readyz"))
 _DEFAULT_GRACE = 30.0
 _DEFAULT_PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3}
 _PATIENT = {"timeoutSeconds": 5, "failureThreshold": 3}
@@ -55,14 +56,11 @@ def probes(cluster: Cluster) -> Iterator[str]:
         wanted = cluster.environment(program).get("HTTP_PORT", "8080")
         if str(next(iter(own.values()), None)) != wanted:
             yield f"{program.title}: HTTP_PORT is {wanted}, and its port {next(iter(own.values()), 'none')}"
-        for name, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
-            probe = program.container.get(name)
-            if name == "readinessProbe" and program.is_sidecar:
-                continue
-            if probe is None:
+        for name, path in _ASKED[: 1 if program.is_sidecar else 2]:
+            if name not in program.container:
                 yield f"{program.title}: has no {name}"
-                continue
-            yield from (f"{program.title}: {name}: {why}" for why in _wrong(probe, path, own))
+            else:
+                yield from (f"{program.title}: {name}: {why}" for why in _wrong(program.container[name], path, own))
         for name in ("readinessProbe", "startupProbe") if program.is_sidecar else ():
             if name in program.container:
                 yield f"{program.title}: has a {name}, which would take the shop's Pod out of service"

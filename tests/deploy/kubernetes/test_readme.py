@@ -145,8 +145,10 @@ def test_every_setting_and_file_is_there() -> None:
     assert {name for name in named if not name.startswith("KAFKA_")} - known == set()
     for path in re.findall(r"`((?:base|components|examples)[a-z/]*)`", README):
         assert (ROOT / "deploy" / "kubernetes" / path).is_dir(), path
-    for link in re.findall(r"\]\(([^)#]+)", README):
-        assert (ROOT / "deploy" / "kubernetes" / link).exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#]+)#?([^)]*)\)", README):
+        page = ROOT / "deploy" / "kubernetes" / link
+        assert page.exists(), link
+        assert not anchor or f"\n## {anchor.replace('-', ' ')}\n" in page.read_text().lower(), anchor
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

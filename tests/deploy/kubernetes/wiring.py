@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from deploy.kubernetes.cluster import Cluster
     from deploy.kubernetes.rendering import Manifest
 
-_OPTIONAL = "replenit-connector-mapping"
+_NOT_MADE = "replenit-connector-mapping"
+"""The optional ConfigMap, where kustomize has put no hash behind its name: the default mapping holds."""
 
 
 def references(cluster: Cluster) -> Iterator[str]:
@@ -26,7 +27,9 @@ def references(cluster: Cluster) -> Iterator[str]:
         there = {volume["name"] for volume in pod(workload).get("volumes", [])}
         there |= {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
         mounted = {mount["name"] for each, _ in containers(pod(workload)) for mount in each.get("volumeMounts", [])}
-        yield from (f"{title(workload)}: mounts {name}, which is no volume of its" for name in sorted(mounted - there))
+        yield from (
+            f"{title(workload)}: mounts {name}, which is no volume of its Pods" for name in sorted(mounted - there)
+        )
         yield from (f"{title(workload)}: the volume {name} is not mounted" for name in sorted(there - mounted))
     if len(spaces := {str(each["metadata"].get("namespace")) for each in cluster.manifests}) > 1:
         yield f"the namespaces differ: {', '.join(sorted(spaces))}"
@@ -41,9 +44,7 @@ def _named(workload: Manifest) -> Iterator[tuple[str, str]]:
     for volume in spec.get("volumes", []):
         if "secret" in volume:
             yield "Secret", volume["secret"]["secretName"]
-        if (
-            "configMap" in volume and volume["configMap"]["name"] != _OPTIONAL
-        ):  # its name without the hash: none is made
+        if "configMap" in volume and volume["configMap"]["name"] != _NOT_MADE:
             yield "ConfigMap", volume["configMap"]["name"]
     for container, _ in containers(spec):
         for source in container.get("envFrom", []):
