@@ -2,8 +2,13 @@
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/connector
-RUN python3 -m pip install --no-cache-dir --root-user-action=ignore uv==0.13.9 && uv venv /opt/connector
+# Where packages come from, if not from PyPI; this stage's arguments are not in the image. What the base trusts is trusted.
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
+ENV PATH=/uv/bin:$PATH UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 \
+    VIRTUAL_ENV=/opt/connector
+# Into a folder of its own, which is all that a Python of the distribution's grants pip.
+RUN python3 -m pip install --no-cache-dir --root-user-action=ignore --target /uv uv==0.13.9 && uv venv /opt/connector
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
 # What `run` needs of the lock, at its versions and with its hashes: resolving without the development tools drops them.
