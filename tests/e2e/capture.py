@@ -6,6 +6,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from e2e.postgres import DATABASE
+
+from deploy.compose import debezium
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +18,11 @@ if TYPE_CHECKING:
     from kafka_broker import Broker
 
 TABLES = ("customers", "orders", "order_items", "products", "product_variants", "pulse")
-PARTITIONS = 4
+DIALECT = ("key.converter", "value.converter", "decimal.handling.mode")
+"""How the properties begin that say how records are written."""
+
+COMMON = {name: value for name, value in debezium().items() if not name.startswith(DIALECT)}
+"""What `deploy/compose` says too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +38,17 @@ class Capture:
     def start(self, connect: Connect, postgres: Postgres, kafka: Broker) -> None:
         """Let it read the tables, and the changes from then on."""
         kafka.topics.extend(self.topic(table) for table in TABLES)
-        connect.add(
-            self.name,
-            {
-                "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
-                "database.hostname": "127.0.0.1",
-                "database.port": str(postgres.port),
-                "database.user": "postgres",
-                "database.password": "none",
-                "database.dbname": "postgres",
-                "plugin.name": "pgoutput",
-                "slot.name": self.name,
-                "publication.name": self.name,
-                "publication.autocreate.mode": "filtered",
-                "table.include.list": ",".join(f"shop.{table}" for table in TABLES),
-                "topic.prefix": self.name,
-                "topic.creation.default.partitions": str(PARTITIONS),
-                "topic.creation.default.replication.factor": "1",
-                "poll.interval.ms": "100",
-                **self.dialect,
-            },
-        )
+        own = {
+            "database.hostname": "127.0.0.1",
+            "database.port": str(postgres.port),
+            "database.password": "none",
+            "database.dbname": DATABASE,
+            "slot.name": self.name,
+            "publication.name": self.name,
+            "table.include.list": ",".join(f"shop.{table}" for table in TABLES),
+            "topic.prefix": self.name,
+        }
+        connect.add(self.name, {**COMMON, **own, **self.dialect})
 
 
 def wait_until_streaming(connect: Connect, postgres: Postgres, *captures: Capture) -> None:

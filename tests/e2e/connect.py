@@ -47,7 +47,7 @@ class Connect:
         worker = jars(f"connect-{VERSION}", *_JARS, SLF4J)
         debezium = archive(f"debezium-{DEBEZIUM}", "io.debezium", "debezium-connector-postgres", DEBEZIUM, "plugin")
         avro = wheel_files(f"avro-converter-{AVRO}", requirements, _AVRO_JARS)
-        self._url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self._process = OwnProcess("connect")
         plugins = self._process.folder / "plugins"
         plugins.mkdir()
@@ -65,7 +65,7 @@ class Connect:
             "offset.flush.interval.ms": 500,
             "plugin.path": plugins,
             "plugin.discovery": "service_load",
-            "listeners": self._url,
+            "listeners": self.url,
         }
         lines = "".join(f"{name}={value}\n" for name, value in properties.items())
         (self._process.folder / "worker.properties").write_text(lines)
@@ -77,7 +77,7 @@ class Connect:
 
     def add(self, name: str, configuration: Mapping[str, str]) -> None:
         """Start a connector. Raise UnavailableError with the worker's words if it refuses the configuration."""
-        answer = httpx.put(f"{self._url}/connectors/{name}/config", json=configuration, timeout=60, trust_env=False)
+        answer = httpx.put(f"{self.url}/connectors/{name}/config", json=configuration, timeout=60, trust_env=False)
         if answer.is_error:
             raise UnavailableError(f"connector {name}: {answer.text}")
 
@@ -106,7 +106,7 @@ class Connect:
 
     def _get(self, path: str) -> httpx.Response | None:
         try:
-            answer = httpx.get(f"{self._url}{path}", trust_env=False)
+            answer = httpx.get(f"{self.url}{path}", trust_env=False)
         except httpx.HTTPError:
             return None
         return answer if answer.is_success else None

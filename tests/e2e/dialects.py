@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from e2e.capture import DIALECT
+
 from connector.sandbox.state import Upsert
+from deploy.compose import debezium
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +31,12 @@ class Dialect:
 def dialects(registry_url: str) -> dict[str, Dialect]:
     """Name → dialect. Each of the two ways in which a column can be cleared is in one of them.
 
-    Of `tables` the mapping makes documents of several tables, with decimals in base64.
+    `json` is that of `deploy/compose`, where a decimal is a text: in base64 it would lack its scale. Of `tables` the
+    mapping makes documents of several tables, with decimals in base64.
     """
     return {
         "json": Dialect(
-            {
-                **_converters("org.apache.kafka.connect.json.JsonConverter", "schemas.enable", "false"),
-                "decimal.handling.mode": "string",  # a number in base64 would lack its scale
-            },
+            {name: value for name, value in debezium().items() if name.startswith(DIALECT)},
             Upsert.REPLACE,
         ),
         "avro": Dialect(
