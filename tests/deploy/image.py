@@ -25,17 +25,14 @@ ROOT = Path(__file__).parent.parent.parent
 _OWN_BASE = "replenit-connector-tests-base:latest"
 _PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PACKAGES = "python3-minimal,python3-pip,ca-certificates"
-_INDEXES = {"PIP_INDEX_URL": ("PIP_INDEX_URL",), "UV_DEFAULT_INDEX": ("UV_DEFAULT_INDEX", "UV_INDEX_URL")}
-"""The build's argument → where the machine says it."""
 
 
 @contextmanager
-def image(engine: str, base: str) -> Iterator[str]:
-    """Build the image on a base, and give its id."""
-    found = {name: [os.environ[key] for key in keys if key in os.environ] for name, keys in _INDEXES.items()}
-    arguments = {"BASE": base, **{name: values[0] for name, values in found.items() if values}}
-    settings: dict[str, Any] = {"docker_client_kw": {"environment": {"DOCKER_HOST": engine}, "timeout": 600}}
-    with DockerImage(ROOT, buildargs=arguments, network_mode="host", **settings) as built:
+def image(engine: str, base: str, index: str) -> Iterator[str]:
+    """Build the image on a base, from a package index, and give its id."""
+    arguments = {"BASE": base, "PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
+    client = {"environment": {"DOCKER_HOST": engine}, "timeout": 600}
+    with DockerImage(ROOT, docker_client_kw=client, buildargs=arguments, network_mode="host") as built:
         yield str(built.get_wrapped_image().id)
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from deploy.engine import client_of, engine
 from deploy.image import ROOT, base, image
+from deploy.index import PASSWORD, index
 from kafka_broker import Raw
 from kafka_node import free_port
 from testcontainers.core.container import DockerContainer
@@ -54,12 +55,13 @@ for each in importlib.metadata.distributions(path=[path for path in sys.path if 
 
 
 class Built:
-    """The image that was built, its base, and the engine that has both."""
+    """The image that was built, its base, the engine that has both, and who asked the package index."""
 
-    def __init__(self, engine: str, image: str, base: str) -> None:
+    def __init__(self, engine: str, image: str, base: str, asked: Counter[str]) -> None:
         self.engine = engine
         self.image = image
         self.base = base
+        self.asked = asked
 
     def describe(self) -> dict[str, Any]:
         """Return what the engine knows of it, of its base, and the steps that were taken upon that."""
@@ -85,8 +87,8 @@ class Built:
 def built() -> Iterator[Built]:
     """Build the image; skip where no engine or no base can be had."""
     try:
-        with engine() as address, base(address) as tag, image(address, tag) as name:
-            yield Built(address, name, tag)
+        with engine() as address, base(address) as tag, index() as packages, image(address, tag, packages.url) as name:
+            yield Built(address, name, tag, packages.asked)
     except UnavailableError as error:
         pytest.skip(str(error))
 
@@ -223,6 +225,14 @@ def test_its_description_tells_nothing_that_it_should_not(built: Built) -> None:
     }
     assert "/opt/connector" in described["history"]
     assert not re.search(r"INDEX|BASE=|KEY|SECRET|PASSWORD|TOKEN|https?://", described["history"])
+
+
+def test_the_password_of_the_index_stays_behind(built: Built) -> None:
+    """All packages came from an index that asks for one, and it is neither in a file nor in the image's description."""
+    assert built.asked.keys() == {"pip", "uv"}
+    assert PASSWORD not in str(built.describe())
+    found = built.prints(built.image, "sh", "-c", f"grep -rlE '{PASSWORD}' /opt /var /root /tmp; echo end")
+    assert found.split() == ["end"]
 
 
 def test_a_wrong_configuration_ends_it_with_what_to_do(built: Built) -> None:
