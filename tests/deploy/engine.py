@@ -52,7 +52,9 @@ def client_of(address: str) -> Iterator[Any]:
 def _start(process: OwnProcess) -> str:
     for program, package in (("dockerd", "docker.io"), ("unshare", "util-linux")):
         if shutil.which(program) is None:
-            raise UnavailableError(f"no Docker engine answers, and no {program} to start one: install {package}")
+            raise UnavailableError(
+                f"no Docker engine answers, and no {program} to start one: Debian's package is {package}"
+            )
     if os.geteuid():
         raise UnavailableError("no Docker engine answers, and only root can start one")
     folder = process.folder

@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.engine import client_of
+from deploy.engine import client_of, engine
+from deploy.index import index
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 from testcontainers.core.image import DockerImage
 from unavailable import UnavailableError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,18 +28,61 @@ _OWN_BASE = "replenit-connector-tests-base:latest"
 _PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PACKAGES = "python3-minimal,python3-pip,ca-certificates"
 
+# Type, mode, owner and name of each file; of what is no folder also its size and when it was changed.
+_LISTING = r"find / -xdev \( -type d -printf '%y%m %u:%g %p\n' \) -o -printf '%y%m %u:%g %p %s %T@\n'"
+_ENGINES_OWN = {"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/mtab", "/etc/resolv.conf"}
+_VERSIONS = """
+import importlib.metadata, sys
+for each in importlib.metadata.distributions(path=[path for path in sys.path if path.startswith("/opt/")]):
+    print(each.name.lower().replace("_", "-") + "==" + each.version)
+"""
+
+
+class Built:
+    """The image that was built, its base, the engine that has both, and who asked the package index."""
+
+    def __init__(self, engine: str, image: str, base: str, asked: Counter[str]) -> None:
+        self.engine = engine
+        self.image = image
+        self.base = base
+        self.asked = asked
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the engine knows of it, of its base, and the steps that were taken upon that."""
+        with client_of(self.engine) as client:
+            found: dict[str, Any] = client.images.get(self.image).attrs
+            own = len(client.api.history(self.image)) - len(client.api.history(self.base))
+            history = [each["CreatedBy"] for each in client.api.history(self.image)[:own]]
+            return found | {"base": client.images.get(self.base).attrs, "history": "\n".join(history)}
+
+    def prints(self, image: str, *command: str) -> str:
+        """Return what a command prints in a container of its own, as root."""
+        with client_of(self.engine) as client:
+            options = {"network_mode": "none", "user": "0", "remove": True}
+            return str(client.containers.run(image, command[1:], entrypoint=command[0], **options).decode())
+
+    def files(self, image: str) -> set[str]:
+        """Return a line for each file; the engine adds some to every container."""
+        lines = self.prints(image, "sh", "-c", _LISTING).splitlines()
+        return {line for line in lines if line.split()[2] not in _ENGINES_OWN}
+
+    def versions(self) -> set[str]:
+        """Return `name==version` of each Python package of the connector's."""
+        return {*self.prints(self.image, "python", "-c", _VERSIONS).split()}
+
 
 @contextmanager
-def image(engine: str, base: str, index: str) -> Iterator[str]:
-    """Build the image on a base, from a package index, and give its id."""
-    arguments = {"BASE": base, "PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
-    client = {"environment": {"DOCKER_HOST": engine}, "timeout": 600}
-    with DockerImage(ROOT, docker_client_kw=client, buildargs=arguments, network_mode="host") as built:
-        yield str(built.get_wrapped_image().id)
+def built_image() -> Iterator[Built]:
+    """Build it as a user would, on a base and from a package index that can be had. Raise UnavailableError."""
+    with engine() as address, _base(address) as base, index() as packages:
+        arguments = {"BASE": base, "PIP_INDEX_URL": packages.url, "UV_DEFAULT_INDEX": packages.url}
+        client = {"environment": {"DOCKER_HOST": address}, "timeout": 600}
+        with DockerImage(ROOT, docker_client_kw=client, buildargs=arguments, network_mode="host") as image:
+            yield Built(address, str(image.get_wrapped_image().id), base, packages.asked)
 
 
 @contextmanager
-def base(engine: str) -> Iterator[str]:
+def _base(engine: str) -> Iterator[str]:
     """Give a base's tag: the one that the Dockerfile names, else one that is made here. Raise UnavailableError."""
     (named,) = re.findall(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     with client_of(engine) as client:

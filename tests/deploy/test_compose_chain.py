@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from connector_process import connector
+from connector_process import command, connector, environment_of
 from e2e.connect import Connect
 from e2e.postgres import DATABASE, Postgres
 from kafka_jars import JarNode
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from kafka_broker import Broker
 
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl: Debian's package is curl")
 ADDRESSES = ("listeners", "advertised.listeners", "controller.quorum.voters")
 QUERY = """
 SELECT jsonb_build_object('customers', customer_id, 'row', to_jsonb(customers)) FROM customers WHERE gdpr_optin
@@ -55,8 +57,6 @@ class Chain:
 @pytest.fixture
 def chain() -> Iterator[Chain]:
     """Start what the file starts before Debezium; skip where one of it can't be had."""
-    if shutil.which("curl") is None:
-        pytest.skip("no curl: install one, Debian's package is curl")
     with ExitStack() as stack:
         try:
             kafka = stack.enter_context(closing(JarNode(_as_composed))).broker
@@ -75,19 +75,35 @@ def test_replenit_follows_the_shop(chain: Chain, tmp_path: Path) -> None:
     """All that the shop held at first, and what happened in it then, is what the sandbox holds; nothing was refused."""
     _register(chain, tmp_path)
     chain.connect.wait_until_running("shop")
-    environment: dict[str, str] = service("connector")["environment"]
-    with connector(chain.kafka.bootstrap_servers, chain.sandbox, _elsewhere(environment)) as process:
+    settings = _elsewhere(service("connector")["environment"])
+    with connector(chain.kafka.bootstrap_servers, chain.sandbox, settings) as process:
         process.wait_until(lambda: _held(chain) == _wanted(chain), "the first rows are delivered")
         before = _wanted(chain)
         with _changes(chain):
             process.wait_until(lambda: _differing(before, _wanted(chain)) > 10, "something happened in the shop")
         assert _held(chain) != before
         process.wait_until(lambda: _held(chain) == _wanted(chain), "what happened is delivered")
+        asked = environment_of(chain.kafka.bootstrap_servers, chain.sandbox, settings)
+        assert "No dead letters" in command(asked, "dead-letters", "list")
         assert process.stop() == 0, process.lines()
         assert "@example.com" not in process.lines()
     assert httpx.get(f"{chain.sandbox}/_sandbox/requests", trust_env=False).json()["broken_promises"] == []
     for topic in topics():
         assert chain.kafka.read(topic) == []
+
+
+def test_its_page_breaks_the_sandbox_as_it_says() -> None:
+    """The command that it shows has the sandbox refuse everything, and another mends it."""
+    (words,) = re.findall(
+        r"^curl -X PUT localhost:8099(\S+) -d '(.+?)' ", (FOLDER / "README.md").read_text(), re.MULTILINE
+    )
+    path, faults = words
+    with _sandbox() as sandbox:
+        for given, down in ((faults, True), ("{}", False)):
+            done = subprocess.run(
+                ["curl", "-sX", "PUT", f"{sandbox}{path}", "-d", given], check=True, capture_output=True
+            )
+            assert json.loads(done.stdout)["down"] is down
 
 
 def _as_composed(properties: dict[str, str]) -> None:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-from deploy.engine import client_of, engine
-from deploy.image import ROOT, base, image
-from deploy.index import PASSWORD, index
+from deploy.container import GRACE, STATE, USER, running, volume
+from deploy.image import ROOT, built_image
+from deploy.index import PASSWORD
 from kafka_broker import Raw
-from kafka_node import free_port
-from testcontainers.core.container import DockerContainer
 from unavailable import UnavailableError
 
 from connector.sandbox.config import DEFAULT_KEY, DEFAULT_TENANT, SandboxConfig
@@ -25,139 +20,25 @@ from connector.sandbox.faults import Faults
 from connector.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from deploy.image import Built
     from kafka_broker import Broker
 
-USER = 65532
-STATE = "/var/lib/replenit-connector"
-RESTRICTED: dict[str, Any] = {
-    "read_only": True,
-    "cap_drop": ["ALL"],
-    "user": str(USER),
-    "security_opt": ["no-new-privileges"],
-}
-GRACE = 60
-PATIENCE = 120.0
 FREE = SandboxConfig(per_minute=None, per_hour=None)
 LARGEST = 80_000_000
 """Bytes that the image may add to its base."""
-
-# Type, mode, owner and name of each file; of what is no folder also its size and when it was changed.
-LISTING = r"find / -xdev \( -type d -printf '%y%m %u:%g %p\n' \) -o -printf '%y%m %u:%g %p %s %T@\n'"
-ENGINES_OWN = {"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/mtab", "/etc/resolv.conf"}
-PACKAGES = """
-import importlib.metadata
-for each in importlib.metadata.distributions(path=[path for path in sys.path if path.startswith("/opt/")]):
-    print(each.name.lower().replace("_", "-") + "==" + each.version)
-"""
-
-
-class Built:
-    """The image that was built, its base, the engine that has both, and who asked the package index."""
-
-    def __init__(self, engine: str, image: str, base: str, asked: Counter[str]) -> None:
-        self.engine = engine
-        self.image = image
-        self.base = base
-        self.asked = asked
-
-    def describe(self) -> dict[str, Any]:
-        """Return what the engine knows of it, of its base, and the steps that were taken upon that."""
-        with client_of(self.engine) as client:
-            found: dict[str, Any] = client.images.get(self.image).attrs
-            own = len(client.api.history(self.image)) - len(client.api.history(self.base))
-            history = [each["CreatedBy"] for each in client.api.history(self.image)[:own]]
-            return found | {"base": client.images.get(self.base).attrs, "history": "\n".join(history)}
-
-    def prints(self, image: str, *command: str) -> str:
-        """Return what a command prints in a container of its own, as root."""
-        with client_of(self.engine) as client:
-            options = {"network_mode": "none", "user": "0", "remove": True}
-            return str(client.containers.run(image, command[1:], entrypoint=command[0], **options).decode())
-
-    def files(self, image: str) -> set[str]:
-        """Return a line for each file; the engine adds some to every container."""
-        lines = self.prints(image, "sh", "-c", LISTING).splitlines()
-        return {line for line in lines if line.split()[2] not in ENGINES_OWN}
 
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Built]:
     """Build the image; skip where no engine or no base can be had."""
     try:
-        with engine() as address, base(address) as tag, index() as packages, image(address, tag, packages.url) as name:
-            yield Built(address, name, tag, packages.asked)
+        with built_image() as image:
+            yield image
     except UnavailableError as error:
         pytest.skip(str(error))
-
-
-class Running:
-    """A container of the image."""
-
-    def __init__(self, container: DockerContainer, port: int) -> None:
-        self.wrapped = container.get_wrapped_container()
-        self._port = port
-
-    def page(self, path: str) -> httpx.Response | None:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self._port}{path}", trust_env=False)
-        except httpx.HTTPError:
-            return None
-
-    def answers(self, path: str) -> bool:
-        page = self.page(path)
-        return page is not None and page.is_success
-
-    def state(self) -> dict[str, Any]:
-        self.wrapped.reload()
-        state: dict[str, Any] = self.wrapped.attrs["State"]
-        return state
-
-    def lines(self) -> str:
-        return str(self.wrapped.logs().decode())
-
-    def does(self, *command: str) -> int:
-        """Run a command in it, and return its exit status."""
-        return int(self.wrapped.exec_run([*command]).exit_code)
-
-    def wait_until(self, holds: Callable[[], bool], what: str) -> None:
-        pause = threading.Event()  # that never comes
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            pause.wait(0.05)
-            if not self.state()["Running"] or time.monotonic() > deadline:
-                raise TimeoutError(f"ended, or not within {PATIENCE:.0f} s: {what}\n{self.lines()}")
-
-    def stop(self) -> float:
-        """Ask it to stop as a platform does, and return how many seconds it took. It must end well, and by itself."""
-        asked = time.monotonic()
-        self.wrapped.stop(timeout=GRACE)
-        assert self.state()["ExitCode"] == 0, self.lines()
-        return time.monotonic() - asked
-
-
-@contextmanager
-def running(built: Built, environment: dict[str, str], mounts: dict[str, str] | None = None) -> Iterator[Running]:
-    """Start a container with no right but to use the network, and remove it. `mounts`: what is mounted → where."""
-    port = free_port()
-    client = {"environment": {"DOCKER_HOST": built.engine}, "timeout": 120}
-    given = {"HTTP_PORT": str(port), "HTTP_HOST": "127.0.0.1", **environment}
-    container = DockerContainer(built.image, docker_client_kw=client, env=given, network_mode="host", **RESTRICTED)
-    for what, where in (mounts or {}).items():
-        container.with_volume_mapping(what, where, "ro" if what.startswith("/") else "rw")
-    with container:
-        yield Running(container, port)
-
-
-@contextmanager
-def volume(built: Built) -> Iterator[str]:
-    """Give the name of a new volume."""
-    with client_of(built.engine) as client:
-        made = client.volumes.create()
-        yield str(made.name)
-        made.remove()
 
 
 def row_event(after: dict[str, object], key: str, partition: int = 0) -> Raw:
@@ -206,9 +87,9 @@ def test_it_adds_the_connector_to_its_base_and_nothing_else(built: Built) -> Non
 
 def test_it_holds_the_versions_of_the_lock(built: Built) -> None:
     """What was installed stands in the lock file, and none of what tests alone need is there."""
-    held = built.prints(built.image, "python", "-c", f"import sys{PACKAGES}").split()
+    held = built.versions()
     locked = re.findall(r"^(\S+==[^ ;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert {*held} - {*locked} == {each for each in held if each.startswith("replenit-connector==")}
+    assert held - {*locked} == {each for each in held if each.startswith("replenit-connector==")}
     names = {each.partition("==")[0] for each in held}
     assert {"confluent-kafka", "httpx", "replenit-connector"} <= names
     assert not {"pytest", "mypy", "hypothesis", "uv", "pip", "testcontainers"} & names
