@@ -72,6 +72,7 @@ class Desk:
             "PATH": f"{tools}:{os.environ['PATH']}",
             "REPLENIT_API_KEY_FILE": str(key),
             "HTTP_PORT": str(free_port()),
+            "HTTP_TIMEOUT": "1",
             **settings,
         }
 
