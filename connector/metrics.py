@@ -24,7 +24,7 @@ from prometheus_client import (
 from connector import __version__
 from connector.core.events import Entity, Reason
 from connector.core.outcomes import HaltReason
-from connector.core.requests import Endpoint, Purpose
+from connector.core.requests import UPSERTS, Endpoint, Purpose
 from connector.settings import with_section
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ class Metrics:
         for endpoint in Endpoint:
             for purpose in Purpose:
                 self.requests.labels(endpoint, "200", purpose)
+        for upsert in UPSERTS.values():
+            self.fewer_accepted.labels(upsert)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return self._declare(Counter(f"connector_{name}", meaning, labels, registry=self.registry))

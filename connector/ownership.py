@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from connector import logs
@@ -85,6 +86,8 @@ class Ownership:
         self._pending = pending
         self._topics = topics
         self._metrics = metrics
+        for topic in chain.from_iterable(topics.values()):
+            metrics.retention_gap.labels(topic)  # from zero on
         self._clock = clock
         self._wall = wall
         self._drain = drain

@@ -14,6 +14,7 @@ from simulation import World
 from connector import __version__
 from connector.core.events import Entity, Reason
 from connector.core.outcomes import HaltReason
+from connector.core.requests import UPSERTS
 from connector.metrics import Metrics, main
 from connector.settings import with_section
 
@@ -89,7 +90,14 @@ def test_known_series_start_from_zero() -> None:
     assert samples(metrics, "connector_dead_letters_total") == {(e, r): 0.0 for e in Entity for r in Reason}
     assert samples(metrics, "connector_halted") == {(reason,): 0.0 for reason in HaltReason}
     assert set(samples(metrics, "connector_api_requests_total").values()) == {0.0}
+    assert samples(metrics, "connector_fewer_accepted_records_total") == {(upsert,): 0.0 for upsert in UPSERTS.values()}
     assert samples(metrics, "connector_build_info") == {(__version__,): 1.0}
+
+
+def test_gaps_of_each_source_start_from_zero() -> None:
+    """Which topics are read is known before anything of theirs is missed."""
+    gaps = samples(World(1).service()._metrics, "connector_retention_gap_records_total")  # noqa: SLF001
+    assert gaps == {(f"shop.{entity}",): 0.0 for entity in Entity}
 
 
 def test_freshness_is_told_from_a_quarter_of_a_second_to_an_hour() -> None:
