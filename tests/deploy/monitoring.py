@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +17,7 @@ from kafka_node import free_port
 from own_process import OwnProcess
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -47,6 +48,9 @@ class _Server:
             self._process.close()
             raise
 
+    def wait_until(self, holds: Callable[[], bool], what: str) -> None:
+        self._process.wait_until(holds, what)
+
     def __enter__(self) -> Self:
         return self
 
@@ -62,19 +66,24 @@ class _Server:
 
 
 class Prometheus(_Server):
-    """Scrapes one connector of the job `shop`, and follows rules if there are any."""
+    """Scrapes one connector of the job `shop`, and follows rules once there are any."""
 
-    def __init__(
-        self, target: str, interval: str, rules: Path | None = None, alertmanager: Alertmanager | None = None
-    ) -> None:
+    def __init__(self, target: str, interval: str, alertmanager: Alertmanager | None = None) -> None:
         to = [] if alertmanager is None else [{"static_configs": [{"targets": [alertmanager.address]}]}]
         configuration = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [target]}]}],
-            "rule_files": [] if rules is None else [str(rules)],
+            "rule_files": ["rules/*.yaml"],
             "alerting": {"alertmanagers": to},
         }
         super().__init__("prometheus", configuration)
+
+    def follow(self, rules: str) -> None:
+        """Evaluate rules from now on. It takes some seconds to find its target, in which there would be none."""
+        self.wait_until(lambda: bool(self.series("up == 1", time.time() - 5, time.time(), 1)), "the target is scraped")
+        (self._process.folder / "rules").mkdir()
+        (self._process.folder / "rules" / "rules.yaml").write_text(rules)
+        self._process.send(signal.SIGHUP)
 
     def series(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
         """The series of an expression over a time: `metric`, its labels, and `values`, pairs of time and text."""
