@@ -80,7 +80,7 @@ class Report:
         if now >= self._look_at:
             self._look_at = now + OLDEST_INTERVAL
             self._oldest = {entity: ms / 1000 for entity, ms in self._oldest_commits_ms().items()}
-        oldest = {entity: at for entity, at in self._oldest.items() if self._waiting(entity)}
+        oldest = {entity: at for entity, at in self._oldest.items() if self._unsettled(entity)}
         self._publish_metrics(now, oldest)
         self._publish_lag()
         self._publish_sizes()
@@ -91,12 +91,20 @@ class Report:
         touched = 0 if self._keeping is None else self._keeping.touched(entity)
         return max(self._pending.entries(entity), touched)
 
+    def _unsettled(self, entity: Entity) -> int:
+        """That, and what the mapping has refused in doubt."""
+        return self._waiting(entity) + self._doubts.count(entity)
+
     def _oldest_commits_ms(self) -> dict[Entity, int]:
+        """Of what is in doubt the commit time is not known: when it came to Kafka stands for it."""
         oldest = self._pending.oldest_commits_ms()
-        for entity in self._settings.families:
-            kept = None if self._keeping is None else self._keeping.oldest_commit_ms(entity)
-            if kept is not None:
-                oldest[entity] = min(kept, oldest.get(entity, kept))
+        for entity in self._settings.topics:
+            kept = None
+            if self._keeping is not None and entity in self._settings.families:
+                kept = self._keeping.oldest_commit_ms(entity)
+            for at in (kept, self._doubts.oldest_ms(entity)):
+                if at is not None:
+                    oldest[entity] = min(at, oldest.get(entity, at))
         return oldest
 
     def _publish_metrics(self, now: float, oldest: Mapping[Entity, float]) -> None:
@@ -192,7 +200,7 @@ class Report:
                     "partitions": len(self._ownership.partitions_of(entity)),
                     "gate_open": self._gate.open(topics, now),
                     "paused": entity in full,
-                    "waiting": self._waiting(entity) + self._doubts.count(entity),
+                    "waiting": self._unsettled(entity),
                     "in_doubt": self._doubts.count(entity) + self._dispatch.trials.count(Lane(entity.value)),
                     "bytes": self._pending.bytes(entity),
                     "oldest_change": oldest.get(entity),

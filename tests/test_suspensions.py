@@ -195,6 +195,22 @@ def test_a_column_that_broke_and_was_mended_costs_nothing_more() -> None:
     assert world.server.broken == []
 
 
+def test_since_when_what_is_in_doubt_waits_is_told() -> None:
+    """While the mapping refuses all rows, the retention of their topic may come first, however hot the rows are."""
+    world = World(24)
+    service, began, told = world.service(), world.now, {"entity": "orders"}
+    for _ in range(FEWEST):
+        world.write("orders", "o1", currency="euros")
+    world.run(service, 30)
+    for _ in range(3):
+        for number in range(10):
+            world.write("orders", f"o{number}", currency="euros")
+        world.run(service, 600)
+    assert suspended(service) == [("orders", "unmappable")]
+    oldest = service._metrics.registry.get_sample_value("connector_oldest_unacked_timestamp_seconds", told)  # noqa: SLF001
+    assert oldest == began
+
+
 def test_what_stays_wrong_is_a_dead_letter_once_the_lane_works() -> None:
     """Rows that nobody mends are kept in their order, and refused for good after the lane has resumed."""
     world = World(25)

@@ -38,12 +38,16 @@ _OF_A_NAME = 120
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record in doubt. `reject`: why the mapping refused it, None where only its consent is not told."""
+    """A record in doubt. `reject`: why the mapping refused it, None where only its consent is not told.
+
+    `since_ms`: when the row's first record in doubt was written to Kafka.
+    """
 
     record: Record
     partition: Partition
     ticket: Ticket
     reject: Reject | None
+    since_ms: int | None
 
 
 @dataclass(slots=True)
@@ -116,13 +120,19 @@ class Doubts:
         older = doubt.kept.pop(place, None)
         ticket = self._offsets.hold(partition, record.offset) if older is None else older.ticket
         doubt.weight -= 0 if older is None else _weight(older)
-        doubt.kept[place] = kept = Kept(record, partition, ticket, reject)
+        since_ms = record.timestamp_ms if older is None else older.since_ms
+        doubt.kept[place] = kept = Kept(record, partition, ticket, reject, since_ms)
         doubt.weight += _weight(kept)
         doubt.recent.append(False)
 
     def count(self, entity: Entity) -> int:
         """How many records are kept."""
         return len(self._doubts[entity].kept)
+
+    def oldest_ms(self, entity: Entity) -> int | None:
+        """When the oldest of them was written to Kafka, None if there is none. It looks at every record."""
+        kept = self._doubts[entity].kept.values()
+        return min((each.since_ms for each in kept if each.since_ms is not None), default=None)
 
     def weight(self, entity: Entity) -> int:
         """About the memory that they take, in bytes."""
