@@ -47,9 +47,12 @@ class Story:
     also: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def _late(late: str) -> dict[str, str | None]:
-    """Of 60 changes a minute so many come in time."""
-    return {'connector_source_to_ack_seconds_bucket{le="300.0"}': late}
+def _late(in_time: str, all_of_them: str = HEALTHY["connector_source_to_ack_seconds_count"]) -> dict[str, str | None]:
+    """Of 60 changes a minute so many come in time, and the others late."""
+    return {
+        'connector_source_to_ack_seconds_bucket{le="300.0"}': in_time,
+        "connector_source_to_ack_seconds_count": all_of_them,
+    }
 
 
 _KEY = 'connector_halted{reason="unauthorized"}'
@@ -119,25 +122,27 @@ STORIES = (
         {2: False, 40: False},
         {"connector_schemas_missing": "0 1 0x90"},
     ),
-    Story("ConnectorFreshnessBudgetBurnFast", "a fifth of the changes comes late", {60: True}, _late("0+48x90")),
+    Story("ConnectorFreshnessBudgetBurnFast", "a fifth comes late", {10: False, 11: True, 60: True}, _late("0+48x90")),
     Story("ConnectorFreshnessBudgetBurnFast", "a tenth comes late, for an hour", {60: False}, _late("0+54x90")),
     Story(
         "ConnectorFreshnessBudgetBurnFast",
         "half an hour's outage is over",
-        {60: False, 70: False},
-        _late("0x30 1620+60x90"),
+        {65: False, 66: False, 90: False},
+        _late("0+60x30 1800x30 2160+60x90", "0+60x30 1800x30 3660+60x90"),
     ),
-    Story("ConnectorFreshnessBudgetBurnSlow", "a tenth comes late", {480: True}, _late("0+54x600")),
+    Story(
+        "ConnectorFreshnessBudgetBurnSlow", "a tenth comes late", {60: False, 70: True, 480: True}, _late("0+54x600")
+    ),
     Story("ConnectorFreshnessBudgetBurnSlow", "one in twenty comes late", {480: False}, _late("0+57x600")),
     Story(
         "ConnectorFreshnessBudgetBurnSlow",
         "an hour's outage is over",
         {390: False, 480: False},
-        _late("0+60x299 18000x60 18000+60x600"),
+        _late("0+60x300 18000x60 18360+60x600", "0+60x300 18000x60 21660+60x600"),
     ),
-    Story("ConnectorOverdue", "an order is not settled", {70: False, 75: True}, {_OLDEST: "0x9 600x900"}, _ORDERS),
+    Story("ConnectorOverdue", "an order is not settled", {74: False, 75: True}, {_OLDEST: "0x9 600x900"}, _ORDERS),
     Story("ConnectorOverdue", "it is settled within the hour", {70: False, 90: False}, {_OLDEST: "0x9 600x58 0x90"}),
-    Story("ConnectorBacklogNotDraining", "more comes than goes", {135: True}, {_DRAIN: "3600+30x300"}),
+    Story("ConnectorBacklogNotDraining", "more comes than goes", {89: False, 90: True}, {_DRAIN: "3600+30x300"}),
     Story("ConnectorBacklogNotDraining", "a first load", {90: False, 180: False}, {_DRAIN: "18000-60x300"}),
     Story("ConnectorRateLimitSaturated", "all of the budget is used", {60: False, 76: True}, {_WAIT: "0+58x300"}),
     Story("ConnectorRateLimitSaturated", "half of it is used", {90: False, 180: False}, {_WAIT: "0+30x300"}),

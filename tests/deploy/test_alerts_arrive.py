@@ -44,6 +44,7 @@ class Shop:
             **{f"TOPIC_{name.upper()}": topic for name, topic in self.topics.items()},
             "DEAD_LETTER_TOPIC": kafka.broker.topic("dead-letters"),
             "KAFKA_GROUP_ID": "watched",
+            "KAFKA_SESSION_TIMEOUT_MS": "6000",
         }
         self._producer = Producer(kafka.broker.client())
         self._customers = 0

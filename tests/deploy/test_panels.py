@@ -22,7 +22,8 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture(scope="module")
 def day(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watched_day(kafka, tmp_path_factory.mktemp("day"), speed=60, size=0.2, interval="500ms") as watched:
+    folder, limits = tmp_path_factory.mktemp("day"), (600, 30_000)
+    with watched_day(kafka, folder, speed=60, size=0.2, interval="500ms", limits=limits) as watched:
         yield watched
 
 

@@ -33,16 +33,22 @@ _AFTERWARDS = 5.0  # seconds in which what is left may arrive
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A day that is over, in UNIX seconds, and who has watched it."""
+    """A day in UNIX seconds, and who has watched it. After it was over another replica came."""
 
     prometheus: Prometheus
     began: float
+    over: float
     ended: float
 
 
 @contextmanager
-def watched_day(kafka: Broker, folder: Path, *, speed: float, size: float, interval: str) -> Iterator[Watched]:
-    """Let it pass `speed` times as fast as a day of the demo, which takes 39 minutes, in a shop of this size."""
+def watched_day(
+    kafka: Broker, folder: Path, *, speed: float, size: float, interval: str, limits: tuple[int, int]
+) -> Iterator[Watched]:
+    """Let it pass `speed` times as fast as a day of the demo, which takes 39 minutes, in a shop of this size.
+
+    `interval`: between two scrapes; `limits`: requests a minute, and an hour.
+    """
     topics = {topic: kafka.topic(topic, partitions=PARTITIONS) for topic in TOPICS.values()}
     producer = Producer(kafka.client(linger_ms=2))
 
@@ -51,14 +57,15 @@ def watched_day(kafka: Broker, folder: Path, *, speed: float, size: float, inter
         producer.poll(0)
 
     poisoned = {entity: dict.fromkeys(ids, "Is refused.") for entity, ids in REFUSED.items()}
-    config = SandboxConfig(per_minute=600, per_hour=30_000, faults=Faults(poisoned=poisoned))
+    config = SandboxConfig(per_minute=limits[0], per_hour=limits[1], faults=Faults(poisoned=poisoned))
     port = free_port()
     for store in ("state", "other"):
         (folder / store).mkdir()
     with Sandbox(config) as sandbox, Prometheus(f"127.0.0.1:{port}", interval) as prometheus:
         key = folder / "key"
         day = Day(Shop(1, time.time, write), Troubles(sandbox, key), size)
-        settings = _settings(topics, kafka.topic("dead-letters"), folder, port)
+        limited = {"RATE_LIMIT_PER_MINUTE": str(limits[0]), "RATE_LIMIT_PER_HOUR": str(limits[1])}
+        settings = {**_settings(topics, kafka.topic("dead-letters"), folder), **limited, "HTTP_PORT": str(port)}
         with connector(kafka.bootstrap_servers, sandbox.url, settings) as process:
             process.wait_until(
                 lambda: len(process.status().get("partitions", {})) == len(topics) * PARTITIONS, "joined"
@@ -66,13 +73,14 @@ def watched_day(kafka: Broker, folder: Path, *, speed: float, size: float, inter
             began = time.time()
             _pass(day, process, speed)
             producer.flush(10)
+            over = time.time()
             other = {**settings, "HTTP_PORT": "0", "STATE_DIR": str(folder / "other")}
             with connector(kafka.bootstrap_servers, sandbox.url, other) as replica:
                 replica.wait_until(lambda: bool(replica.status().get("partitions")), "partitions have moved")
-            yield Watched(prometheus, began - 5, time.time())
+            yield Watched(prometheus, began - 5, over, time.time())
 
 
-def _settings(topics: Mapping[str, str], letters: str, folder: Path, port: int) -> dict[str, str]:
+def _settings(topics: Mapping[str, str], letters: str, folder: Path) -> dict[str, str]:
     """So that everything is told that can be: one column is kept on disk, one is missing."""
     mapping = _DEFAULT.read_text().replace("{ column: username, optional: true }", "nickname")
     mapping = mapping.replace("customers:\n", "customers:\n  keep: [phone]\n", 1)
@@ -82,11 +90,8 @@ def _settings(topics: Mapping[str, str], letters: str, folder: Path, port: int) 
         "KAFKA_GROUP_ID": f"group.{letters}",
         "REPLENIT_API_KEY": "",
         "REPLENIT_API_KEY_FILE": str(folder / "key"),
-        "RATE_LIMIT_PER_MINUTE": "600",
-        "RATE_LIMIT_PER_HOUR": "30000",
         "MAPPING": mapping,
         "STATE_DIR": str(folder / "state"),
-        "HTTP_PORT": str(port),
     }
 
 
