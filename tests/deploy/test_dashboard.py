@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.dashboard import CONTENT, PANELS, QUERIES, Query, thresholds
+from deploy.dashboard import CONTENT, DASHBOARD, PANELS, QUERIES, Query, thresholds
 
 from connector.core.requests import Purpose
 from deploy import rules
@@ -86,3 +86,10 @@ def test_where_the_budget_went_names_each_purpose() -> None:
     words = {Purpose.DELETE: "deletes", Purpose.ITEM_DELETE: "single items", Purpose.RETRY: "retries"}
     for purpose in Purpose:
         assert words.get(purpose, purpose) in panel["description"]
+
+
+def test_the_picture_beside_it_is_one_and_small() -> None:
+    """`tests/deploy/render.py` draws it."""
+    picture = DASHBOARD.with_suffix(".png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) <= 300_000
