@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from connector_process import connector, environment_of
-from kafka_broker import Raw
 from kafka_jars import JVM, SLF4J
 from kafka_node import KAFKA_VERSION, free_port
+from order_tables import ORDERS, OrderTables
 from packages import jars, java
 from users_table import BROKEN, MENDED, Users
 
@@ -36,21 +33,6 @@ RUNBOOK = (Path(__file__).parents[1] / "deploy" / "RUNBOOK.md").read_text()
 BLOCKS = dict(re.findall(r"<!-- run: ([\w ]+) -->\n```sh\n(.*?)```", RUNBOOK, re.DOTALL))
 TOOLS = {"kafka-topics.sh": "TopicCommand", "kafka-consumer-groups.sh": "consumer.group.ConsumerGroupCommand"}
 FREE = SandboxConfig(per_minute=None, per_hour=None)
-DOCUMENTS = """
-version: 1
-orders:
-  table: orders
-  fields:
-    OrderId: id
-    CustomerId: buyer
-    TotalQuantity: pieces
-    TotalRevenue: total
-    Currency: { constant: EUR }
-    OrderItems:
-      table: order_items
-      foreign_key: order_id
-      fields: { ProductId: product, Sku: product, Quantity: pieces, Price: price }
-"""
 
 
 class Desk:
@@ -160,22 +142,14 @@ def test_documents_of_several_tables_are_sent_again(kafka: Broker, tmp_path: Pat
         "DEAD_LETTER_TOPIC": letters,
         "KAFKA_GROUP_ID": f"group.{letters}",
         "TOPIC_ORDERS": orders,
-        "MAPPING": DOCUMENTS,
+        "MAPPING": ORDERS,
         "STATE_DIR": str(tmp_path),
     }
-    positions = count(1)
-
-    def row(key: int, after: dict[str, object]) -> Raw:
-        source = {"connector": "mysql", "snapshot": "false", "ts_ms": 1, "file": "binlog.1", "row": 0}
-        value = {"before": None, "after": after, "op": "c", "source": source | {"pos": next(positions)}}
-        return Raw(json.dumps(value).encode(), json.dumps({"id": key}).encode(), 0)
-
-    with Sandbox(replace(FREE)) as sandbox:
+    with Sandbox(FREE) as sandbox:
         desk = Desk(kafka, tmp_path, sandbox.url, settings)
-        rows = range(1, 20)
-        kafka.produce(orders, *(row(each, {"id": each, "buyer": "b", "pieces": 1, "total": 2}) for each in rows))
-        item = {"product": "p", "pieces": 1, "price": 2}
-        kafka.produce(items, *(row(each, {"id": each, "order_id": each, **item}) for each in rows))
+        tables = OrderTables()
+        kafka.produce(orders, *map(tables.order, range(1, 20)))
+        kafka.produce(items, *(tables.item(each, each) for each in range(1, 20)))
         for more in (0, 19):
             with desk.connector() as process:
                 process.wait_until(lambda more=more: _sent(sandbox) == 19 + more, "every document is sent")  # type: ignore[misc]

@@ -6,12 +6,11 @@ import json
 import stat
 from base64 import b64decode
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 from connector_process import command, connector, environment_of
-from kafka_broker import Raw
+from order_tables import ORDERS, OrderTables
 from users_table import BROKEN, MENDED, Users
 
 from connector.sandbox.config import SandboxConfig
@@ -84,39 +83,6 @@ def test_what_a_broken_mapping_refused_is_replayed_with_one_command(kafka: Broke
         assert sandbox.broken_promises == []
 
 
-TABLES = """
-version: 1
-orders:
-  table: orders
-  fields:
-    OrderId: id
-    CustomerId: buyer
-    TotalQuantity: pieces
-    TotalRevenue: total
-    Currency: { constant: EUR }
-    OrderItems:
-      table: order_items
-      foreign_key: order_id
-      fields: { ProductId: product, Sku: product, Quantity: pieces, Price: price }
-"""
-
-
-POSITIONS = count(1)
-
-
-def _row(key: int, after: dict[str, object] | None, **before: object) -> Raw:
-    source = {
-        "connector": "mysql",
-        "snapshot": "false",
-        "ts_ms": 1,
-        "file": "binlog.1",
-        "pos": next(POSITIONS),
-        "row": 0,
-    }
-    body = {"before": before or None, "after": after, "op": "d" if after is None else "c", "source": source}
-    return Raw(json.dumps(body).encode(), json.dumps({"id": key}).encode(), 0)
-
-
 def test_a_document_of_several_tables_that_was_refused_is_replayed(kafka: Broker, tmp_path: Path) -> None:
     """As it is kept by then, although the last record of it is that of an item that is not in it any more."""
     letters = kafka.topic("dead-letters")
@@ -127,7 +93,7 @@ def test_a_document_of_several_tables_that_was_refused_is_replayed(kafka: Broker
         "TOPIC_ORDERS": orders,
         "DEAD_LETTER_TOPIC": letters,
         "KAFKA_GROUP_ID": f"group.{letters}",
-        "MAPPING": TABLES,
+        "MAPPING": ORDERS,
         "STATE_DIR": str(tmp_path),
     }
 
@@ -135,17 +101,17 @@ def test_a_document_of_several_tables_that_was_refused_is_replayed(kafka: Broker
         return command(environment_of(kafka.bootstrap_servers, "http://127.0.0.1:9", settings), *words)
 
     refused = Faults(poisoned={"orders": {"1": "It is refused."}})
-    item = {"order_id": 1, "product": "p", "pieces": 1, "price": 2}
+    tables = OrderTables()
     with (
         Sandbox(replace(FREE, faults=refused)) as sandbox,
         connector(kafka.bootstrap_servers, sandbox.url, settings) as process,
     ):
-        rows = range(1, 30)
-        kafka.produce(orders, *(_row(each, {"id": each, "buyer": "b", "pieces": 1, "total": 2}) for each in rows))
-        kafka.produce(items, *(_row(number, {"id": number, **item}) for number in (10, 11)))
-        kafka.produce(items, *(_row(each, {"id": each, **item, "order_id": each}) for each in rows[19:]))
+        kafka.produce(orders, *map(tables.order, range(1, 30)))
+        kafka.produce(
+            items, tables.item(10, 1), tables.item(11, 1), *(tables.item(each, each) for each in range(20, 30))
+        )
         process.wait_until(lambda: sum(kafka.ends(letters).values()) == 1, "the order is a dead letter")
-        kafka.produce(items, _row(11, None, id=11, **item))
+        kafka.produce(items, tables.item_gone(11, 1))
         process.wait_until(lambda: sum(kafka.ends(letters).values()) == 2, "the order is one without the item, too")
         assert "Nothing was sent" in run("dead-letters", "replay")
         sandbox.faults = Faults()
