@@ -132,8 +132,10 @@ class Keeping:
 
     def missed(self, partition: Partition, bounds: Bounds) -> int:
         """How many records were deleted that neither were settled nor are kept."""
-        known = self._store.progress().get(partition, 0)
-        return bounds.low - max(known, bounds.committed or 0)
+        known = self._store.progress().get(partition)
+        if known is None and bounds.committed is None:
+            return 0
+        return bounds.low - max(known or 0, bounds.committed or 0)
 
     def whole(self, entity: Entity, now: float) -> bool:
         """Whether the entity may be sent: one without families, or one of which this process owns every partition."""

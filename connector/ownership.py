@@ -278,8 +278,10 @@ class Ownership:
         kept = self._keeping if partition in self._unplaced else None
         if bounds.committed is None:
             self._first.add(partition)
-        else:
-            self._missed(partition, kept.missed(partition, bounds) if kept else bounds.low - bounds.committed)
+        if kept is not None:
+            self._missed(partition, kept.missed(partition, bounds))
+        elif bounds.committed is not None:
+            self._missed(partition, bounds.low - bounds.committed)
         if partition in self._unplaced and self._keeping is not None:
             self._placed[partition] = start = self._keeping.place(partition, bounds)
             self._offsets.advance(partition, start)

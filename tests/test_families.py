@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -284,6 +285,29 @@ def test_what_retention_deletes_after_it_was_kept_is_not_missed() -> None:
         assert not service._metrics.registry.get_sample_value(  # noqa: SLF001
             "connector_retention_gap_records_total", {"topic": partition.topic}
         )
+
+
+def test_what_retention_deletes_while_the_group_is_forgotten_is_told() -> None:
+    """The store knows how far it has read, although Kafka has let the group's offsets expire."""
+    world = FamilyWorld(2, Dialect.FULL, Upsert.REPLACE)
+    world.life(30)
+    service = world.service()
+    assert world.run(service, 300)
+    service.stop()
+    read = {partition: len(log) for partition, log in world.shop.log.items()}
+    world.life(30)
+    for partition, log in world.shop.log.items():
+        world.world.low[partition] = len(log)
+    world.world.committed.clear()
+    service = world.service()
+    world.world.run(service, 300)
+    lost = Counter[str]()
+    for partition, log in world.shop.log.items():
+        lost[partition.topic] += len(log) - read[partition]
+    assert lost.total()
+    for topic, records in lost.items():
+        told = service._metrics.registry.get_sample_value("connector_retention_gap_records_total", {"topic": topic})  # noqa: SLF001
+        assert (told or 0) == records
 
 
 def test_a_log_that_was_cut_goes_on_with_other_records() -> None:

@@ -52,7 +52,8 @@ def run(arguments: list[str]) -> int:
         found = [_look(looking, *each) for each in chosen if not options.topic or each[0] in options.topic]
         missed = [each for each in found if each is not None and each.records]
         if not missed:
-            print("No delete was missed, as far as the topics tell.")
+            if told := [each.topic for each in found if each is not None]:
+                print(f"No delete was missed in {', '.join(told)}.")
             return 0
         if asking is None:
             print("Nothing was sent: --apply does it.")
