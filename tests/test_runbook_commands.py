@@ -153,6 +153,8 @@ def test_documents_of_several_tables_are_sent_again(kafka: Broker, tmp_path: Pat
         for more in (0, 19):
             with desk.connector() as process:
                 process.wait_until(lambda more=more: _sent(sandbox) == 19 + more, "every document is sent")  # type: ignore[misc]
+                if not more:
+                    desk.run("move the store")
             if not more:
                 desk.run("documents again", TOPIC_ORDER_ITEMS=items)
     assert sandbox.broken_promises == []

@@ -51,6 +51,10 @@ def _unrestricted(context: Manifest, container: Manifest) -> Iterator[str]:
             yield f"the host's port {port['hostPort']} is taken"
 
 
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where a container gets the token of its Pod's ServiceAccount, unless it mounts something else there."""
+
+
 def hardened(cluster: Cluster) -> Iterator[str]:
     """The connector has a read-only file system, no token of the cluster's API, and no variables of other Services."""
     for program in cluster.programs:
@@ -60,8 +64,13 @@ def hardened(cluster: Cluster) -> Iterator[str]:
             kinds = (program.volume(mount["name"]) or {}).keys()
             if kinds & {"secret", "configMap"} and not mount.get("readOnly"):
                 yield f"{program.title}: {mount['mountPath']} is not readOnly"
-        if program.is_sidecar:
-            continue  # the rest of the Pod is the shop's
+        if program.is_sidecar:  # the rest of the Pod is the shop's
+            empty = [
+                mount["mountPath"] for mount in program.mounts if "emptyDir" in (program.volume(mount["name"]) or {})
+            ]
+            if TOKEN not in empty:
+                yield f"{program.title}: nothing takes the place of the token at {TOKEN}"
+            continue
         account = cluster.named("ServiceAccount", program.pod.get("serviceAccountName", "")) or {}
         for whose, spec in (("its Pods", program.pod), ("its ServiceAccount", account)):
             if spec.get("automountServiceAccountToken") is not False:
