@@ -1,4 +1,4 @@
-"""deploy/kubernetes/README.md: its commands are run, its snippets rendered, and what it names is there."""
+"""The README of the manifests, and what the runbook says of Kubernetes: commands run, snippets fit, names are there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Block(NamedTuple):
     text: str
 
 
-BLOCKS = [(language, Block(example, then, text)) for _, example, then, language, text in _BLOCK.findall(README)]
+RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text()
+BLOCKS = [
+    (language, Block(example, then, text)) for _, example, then, language, text in _BLOCK.findall(README + RUNBOOK)
+]
 COMMAND_LINES = list(
     dict.fromkeys((block.example, line) for kind, block in BLOCKS if kind == "sh" for line in block.text.splitlines())
 )
@@ -53,7 +56,7 @@ SNIPPETS = [block for kind, block in BLOCKS if kind == "yaml"]
 
 def test_every_block_is_tried() -> None:
     """One without its mark would be tried by nobody."""
-    assert len(BLOCKS) == README.count("\n```\n") == README.count("```sh") + README.count("```yaml")
+    assert len(_BLOCK.findall(README)) == README.count("\n```\n") == README.count("```sh") + README.count("```yaml")
 
 
 @pytest.mark.parametrize(("example", "line"), COMMAND_LINES, ids=lambda each: each)
@@ -90,9 +93,9 @@ def test_every_command_names_what_is_there(rendered: dict[str, Cluster], example
     claims = [each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", [])]
     there = {
         r"-n (\S+)|namespace (\S+)": {workload["metadata"]["namespace"]},
-        r"(?:status|restart|logs) (\S+)": {f"{workload['kind'].lower()}/{name}"},
-        r"exec (\S+)|port-forward (\S+)": {f"{name}-0"},
-        r" -c (\S+)": {program.container["name"]},
+        r"(?:status|restart|logs|scale) (\S+)": {f"{workload['kind'].lower()}/{name}"},
+        r"exec (\S+)|port-forward (\S+)|pod/(\S+)": {f"{name}-0"},
+        r"(?<! sh) -c (\S+)": {program.container["name"]},
         r"secret generic (\S+)|delete secret (\S+)": {"replenit-connector"},
         r"persistentvolumeclaim (\S+)": {f"{claim}-{name}-0" for claim in claims},
         r" -- replenit-connector (.+)": set(COMMANDS),
