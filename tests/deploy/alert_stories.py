@@ -55,11 +55,20 @@ def _late(in_time: str, all_of_them: str = HEALTHY["connector_source_to_ack_seco
     }
 
 
+def _in_a_loop(value: str) -> str:
+    """Of a process that starts every five minutes, and runs for two."""
+    return " ".join(f"{value}x1 stale _ _".format(start=start) for start in range(0, 12_000, 300))
+
+
 _KEY = 'connector_halted{reason="unauthorized"}'
 _LANE = 'connector_suspended{lane="orders",reason="rejected"}'
+_PRODUCTS = 'connector_suspended{lane="products",reason="rejected"}'
+_MISSING = 'connector_suspended{lane="orders",reason="topic_missing"}'
 _PROGRESS = "connector_last_progress_timestamp_seconds"
 _OLDEST = 'connector_oldest_unacked_timestamp_seconds{entity="orders"}'
+_OLDEST_PRODUCT = 'connector_oldest_unacked_timestamp_seconds{entity="products"}'
 _LAG = 'connector_consumer_lag_messages{topic="shop.orders",partition="0"}'
+_ITEMS = 'connector_unsettled_messages{topic="shop.order_items"}'
 _BUILD = 'connector_build_info{version="1"}'
 _DRAIN = "connector_backlog_drain_seconds"
 _WAIT = "connector_rate_limit_wait_seconds_total"
@@ -107,8 +116,16 @@ STORIES = (
         "ConnectorSuspended",
         "a table has no topic, which is told once",
         {40: True},
-        {_LAG: None, 'connector_suspended{lane="orders",reason="topic_missing"}': "1x90"},
+        {_ITEMS: "0x90", _MISSING: "1x90"},
         {"lane": "orders", "reason": "topic_missing"},
+    ),
+    Story(
+        "ConnectorNotReading",
+        "Kafka is down while a table has no topic",
+        {20: False, 21: True},
+        {_LAG: "0x10 stale", _MISSING: "1x90"},
+        {"topic": "shop.orders"},
+        also={"ConnectorSuspended": {"lane": "orders", "reason": "topic_missing"}},
     ),
     Story(
         "ConnectorSchemasMissing",
@@ -141,6 +158,27 @@ STORIES = (
         _late("0+60x300 18000x60 18360+60x600", "0+60x300 18000x60 21660+60x600"),
     ),
     Story("ConnectorOverdue", "an order is not settled", {74: False, 75: True}, {_OLDEST: "0x9 600x900"}, _ORDERS),
+    Story(
+        "ConnectorOverdue",
+        "the API is down for all others while products are suspended",
+        {65: False, 66: True, 180: True},
+        {_PRODUCTS: "1x200", _PROGRESS: "60x200", _OLDEST: "60x200", _OLDEST_PRODUCT: "60x200"},
+        _ORDERS,
+        also={"ConnectorSuspended": {"lane": "products", "reason": "rejected"}},
+    ),
+    Story(
+        "ConnectorSuspended",
+        "deletes are refused, so that no entity's oldest change need be settled",
+        {120: True},
+        {'connector_suspended{lane="deletes",reason="rejected"}': "1x200", _OLDEST: "60x200"},
+        {"lane": "deletes", "reason": "rejected"},
+    ),
+    Story(
+        "ConnectorStalled",
+        "the API is down for hours, which is told once",
+        {180: True},
+        {_PROGRESS: "60x200", _OLDEST: "60x200"},
+    ),
     Story("ConnectorOverdue", "it is settled within the hour", {70: False, 90: False}, {_OLDEST: "0x9 600x58 0x90"}),
     Story("ConnectorBacklogNotDraining", "more comes than goes", {89: False, 90: True}, {_DRAIN: "3600+30x300"}),
     Story("ConnectorBacklogNotDraining", "a first load", {90: False, 180: False}, {_DRAIN: "18000-60x300"}),
@@ -183,9 +221,14 @@ STORIES = (
     ),
     Story(
         "ConnectorRestarting",
-        "it crashes every five minutes",
-        {15: False, 25: True},
-        {_START: "0x4 300x4 600x4 900x4 1200x4 1500x90"},
+        "it crashes every five minutes, and each start counts as progress",
+        {15: False, 22: True, 90: True, 180: True},
+        {
+            _BUILD: _in_a_loop("1"),
+            _START: _in_a_loop("{start}"),
+            _PROGRESS: _in_a_loop("{start}"),
+            _OLDEST: _in_a_loop("60"),
+        },
     ),
     Story("ConnectorRestarting", "two upgrades within an hour", {25: False, 90: False}, {_START: "0x4 300x4 600x90"}),
 )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _GROUPING = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
+_STRING = re.compile(r'"[^"]*"')
 _RANGE = re.compile(r"\[[^\]]*\]|\boffset\s+\w+")
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*(?!\s*\()\b(?!\s*\()")
 _OPERATORS = {"and", "or", "unless", "bool"}
@@ -35,6 +36,6 @@ def named(expression: str) -> Named:
     selectors: list[tuple[str, str]] = _SELECTOR.findall(expression)
     matchers = [Matcher(metric, *matcher) for metric, inside in selectors for matcher in _MATCHER.findall(inside)]
     groupings = {label.strip() for _, labels in _GROUPING.findall(expression) for label in labels.split(",")}
-    bare = _GROUPING.sub(" ", _RANGE.sub(" ", _SELECTOR.sub(r"\1 ", expression)))
+    bare = _GROUPING.sub(" ", _RANGE.sub(" ", _STRING.sub(" ", _SELECTOR.sub(r"\1 ", expression))))
     metrics = set(_NAME.findall(bare)) - _OPERATORS - _AGGREGATIONS
     return Named(metrics, matchers, groupings - {""})

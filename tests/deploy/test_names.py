@@ -110,6 +110,7 @@ def test_each_name_is_there(expression: str) -> None:
         ('connector_halted{lane="orders"}', ["connector_halted{lane}"]),
         ('connector_halted{reason="unauthorised"}', ['reason="unauthorised"']),
         ('connector_api_requests_total{purpose!="probes"}', ['purpose="probes"']),
+        ('label_replace(connector_suspended, "entity", "$1", "line", "(.+)")', []),
         ('connector_rate_limit_tokens{window="day"}', ['window="day"']),
         ('connector_source_to_ack_seconds_bucket{le="301.0"}', ['le="301.0"']),
         ('connector_source_to_ack_seconds_bucket{job=~"$job", le="300.0"}', []),

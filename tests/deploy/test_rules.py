@@ -118,3 +118,12 @@ def test_the_runbook_explains_each_alert_and_no_other() -> None:
 def test_each_alert_has_a_threshold() -> None:
     """All but those that are about what is not there."""
     assert {alert for alert in ALERTS if not thresholds(alert)} == {"ConnectorAbsent", "ConnectorNotReading"}
+
+
+def test_what_stops_the_way_to_replenit_wakes_somebody() -> None:
+    """What waits for working hours goes on by itself, or has no other record wait."""
+    waits = {
+        alert.removeprefix("Connector") for alert, rule in ALERTS.items() if rule["labels"]["severity"] == "warning"
+    }
+    slow = {"FreshnessBudgetBurnSlow", "BacklogNotDraining", "RateLimitSaturated"}
+    assert waits == slow | {"DeadLettersGrowing", "ColumnMissing"}
