@@ -100,6 +100,12 @@ STORIES = (
         {"reason": "unauthorized"},
     ),
     Story("ConnectorAbsent", "the process is gone", {15: False, 16: True}, {_BUILD: "1x10 stale"}),
+    Story(
+        "ConnectorAbsent",
+        "it is gone for two days while another deployment runs",
+        {30: True, 1500: True, 2900: True},
+        {_BUILD: "1x10 stale", 'connector_build_info{job="d",instance="d:1"}': "1x3000"},
+    ),
     Story("ConnectorAbsent", "it is restarted", {12: False, 40: False}, {_BUILD: "1x10 stale _x2 1x90"}),
     Story("ConnectorAbsent", "it was never there", {4: False, 5: True}, job="", alone=True),
     Story(
@@ -200,6 +206,20 @@ STORIES = (
         {_GAP: "_x3 7x90"},
         {"topic": "shop.orders"},
     ),
+    Story(
+        "ConnectorRetentionGap",
+        "a restart mends nothing, and a day later it is over",
+        {30: True, 1440: True, 1460: False},
+        {_GAP: "_x3 7x10 0x2990"},
+        {"topic": "shop.orders"},
+    ),
+    Story(
+        "ConnectorRetentionGap",
+        "another process takes its place",
+        {10: True, 180: True},
+        {_GAP: "_x3 7x10 stale", f'{_GAP[:-1]},instance="b:1"}}': "_x15 0x200"},
+        {"topic": "shop.orders"},
+    ),
     Story("ConnectorRetentionGap", "none was", {5: False, 90: False}, {_GAP: "0x90"}),
     Story(
         "ConnectorDeadLettersGrowing",
@@ -208,7 +228,20 @@ STORIES = (
         {_DEAD: "0x9 1x90"},
         {**_ORDERS, "reason": "invalid"},
     ),
-    Story("ConnectorDeadLettersGrowing", "those of yesterday", {9: False, 75: False}, {_DEAD: "500x90"}),
+    Story("ConnectorDeadLettersGrowing", "those of yesterday", {75: False, 190: False}, {_DEAD: "500x200"}),
+    Story(
+        "ConnectorDeadLettersGrowing",
+        "those of yesterday, and Prometheus was away for a while",
+        {95: False, 105: False, 160: False},
+        {_DEAD: "500x29 _x15 500x200"},
+    ),
+    Story(
+        "ConnectorDeadLettersGrowing",
+        "a new process has written some before it is first looked at",
+        {68: False, 69: True, 128: True, 129: False},
+        {f'{_DEAD[:-1]},instance="b:1"}}': "_x69 3x200"},
+        {**_ORDERS, "reason": "invalid"},
+    ),
     Story(
         "ConnectorColumnMissing",
         "a column is misspelt",
