@@ -25,10 +25,10 @@ QUERIES = [
 ]
 
 
-def substituted(expression: str, rate_interval: str) -> str:
-    """As Grafana asks it, with all deployments and processes chosen."""
+def substituted(expression: str, rate_interval: str, **chosen: str) -> str:
+    """As Grafana asks it, with all namespaces, deployments and processes chosen where nothing else is."""
     variables = {each["name"]: each.get("allValue") for each in CONTENT["templating"]["list"]}
-    for name, value in {**variables, "__rate_interval": rate_interval}.items():
+    for name, value in {**variables, "__rate_interval": rate_interval, **chosen}.items():
         expression = expression.replace(f"${name}", value or "")
     assert "$" not in expression
     return expression

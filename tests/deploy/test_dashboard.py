@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.dashboard import CONTENT, DASHBOARD, PANELS, QUERIES, Query, thresholds
+from deploy.dashboard import CONTENT, DASHBOARD, PANELS, QUERIES, Query, substituted, thresholds
+from deploy.programs import promtool_passes
 
 from connector.core.requests import Purpose
 from deploy import rules
@@ -24,8 +25,9 @@ def test_it_is_a_dashboard_of_the_classic_schema() -> None:
     """Provisioned as it is, changed in its file alone, over any data source."""
     assert CONTENT["schemaVersion"] == 42
     assert CONTENT["editable"] is False
-    assert [each["name"] for each in CONTENT["templating"]["list"]] == ["datasource", "job", "instance"]
-    assert {each["allValue"] for each in CONTENT["templating"]["list"] if each.get("multi")} == {".+"}
+    assert [each["name"] for each in CONTENT["templating"]["list"]] == ["datasource", "namespace", "job", "instance"]
+    every = {each["name"]: each["allValue"] for each in CONTENT["templating"]["list"] if each.get("multi")}
+    assert every == {"namespace": ".*", "job": ".+", "instance": ".+"}
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
@@ -54,12 +56,37 @@ def test_panels_have_names_and_places_of_their_own() -> None:
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.title}: {query.legend}")
 def test_each_query_is_of_what_was_chosen(query: Query) -> None:
     """Each series is one of the deployments and processes that were chosen; of counters only rates are shown."""
-    chosen = 'job=~"$job", instance=~"$instance"'
+    chosen = 'namespace=~"$namespace", job=~"$job", instance=~"$instance"'
     names = re.findall(r"\b((?:connector|process)_\w+)(\{[^}]*\})?", query.expression)
     assert all(chosen in selector for _, selector in names), query.expression
     for name, _ in names:
         if name.endswith(("_total", "_sum", "_count", "_bucket")) and name != "connector_retention_gap_records_total":
             assert re.search(rf"\b(rate|increase)\({name}\b", query.expression), name
+
+
+@pytest.mark.parametrize(
+    ("chosen", "read"), [({}, 3), ({"namespace": "shop"}, 2), ({"namespace": "test"}, 0), ({"namespace": "gone"}, 0)]
+)
+def test_partitions_that_are_read_are_those_of_sources(tmp_path: Path, chosen: dict[str, str], read: int) -> None:
+    """That of the replays is none; those without a namespace are seen while all are."""
+    [query] = [query for query in QUERIES if query.title == "Kafka: partitions read"]
+    lag, source = "connector_consumer_lag_messages", "connector_retention_gap_records_total"
+    series = (
+        f'{lag}{{namespace="shop",job="c",instance="a",topic="orders",partition="0"}}',
+        f'{lag}{{namespace="shop",job="c",instance="a",topic="orders",partition="1"}}',
+        f'{lag}{{namespace="test",job="c",instance="b",topic="replays",partition="0"}}',
+        f'{lag}{{job="c",instance="d",topic="orders",partition="0"}}',
+        f'{source}{{namespace="shop",job="c",instance="a",topic="orders"}}',
+        f'{source}{{namespace="test",job="c",instance="b",topic="orders"}}',
+        f'{source}{{job="c",instance="d",topic="orders"}}',
+    )
+    asked = substituted(query.expression, "1m", **chosen)
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": each, "values": "0x5"} for each in series],
+        "promql_expr_test": [{"expr": asked, "eval_time": "3m", "exp_samples": [{"labels": "{}", "value": read}]}],
+    }
+    promtool_passes(tmp_path, {"tests": [test]})
 
 
 def test_thresholds_are_those_of_the_alerts() -> None:

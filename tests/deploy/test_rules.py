@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from deploy.alert_stories import HEALTHY, STORIES
-from deploy.programs import program
+from deploy.programs import program, promtool_passes
 from deploy.rules import ALERTS, RECORDINGS, RULES, thresholds
 
 if TYPE_CHECKING:
     from deploy.alert_stories import Story
 
+_NAMESPACE = "{{ with $labels.namespace }}{{ . }}/{{ end }}"
 RUNBOOK = Path(__file__).parents[2] / "deploy" / "RUNBOOK.md"
 
 
@@ -64,13 +64,9 @@ def _promtool_test(story: Story) -> dict[str, Any]:
 @pytest.mark.parametrize(("minutes", "interval"), [(range(200), "1m"), (range(200, 3000), "10m")])
 def test_each_alert_fires_alone_and_in_time(tmp_path: Path, minutes: range, interval: str) -> None:
     """Prometheus' own evaluation of the rules over each story fires what the story is about, and nothing else."""
-    cases = tmp_path / "stories.yaml"
     tests = [_promtool_test(story) for story in STORIES if max(story.fires) in minutes]
     assert tests
-    content = {"rule_files": [str(RULES)], "evaluation_interval": interval, "tests": tests}
-    cases.write_text(yaml.safe_dump(content, sort_keys=False))
-    done = subprocess.run([program("promtool"), "test", "rules", cases], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool_passes(tmp_path, {"rule_files": [str(RULES)], "evaluation_interval": interval, "tests": tests})
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -97,6 +93,43 @@ def test_each_alert_says_what_is_wrong_and_where_to_read_on(alert: str) -> None:
     assert told["runbook_url"] == f"deploy/RUNBOOK.md#{alert.lower()}"
     kept = {"job"} | {label for by in re.findall(r"by \(([^)]*)\)", _expanded(alert)) for label in by.split(", ")}
     assert set(re.findall(r"\$labels\.(\w+)", " ".join(told.values()))) <= kept
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_each_summary_tells_the_namespace_before_the_job(alert: str) -> None:
+    """One name may stand for a deployment in several namespaces."""
+    summary = ALERTS[alert]["annotations"]["summary"]
+    absent = "No connector runs{{ with $labels.job }}: " + _NAMESPACE + "{{ . }}{{ end }}"
+    assert summary == absent if alert == "ConnectorAbsent" else summary.startswith(_NAMESPACE + "{{ $labels.job }}")
+
+
+@pytest.mark.parametrize(("namespace", "told"), [({"namespace": "shop"}, "shop/c"), ({}, "c")])
+def test_a_summary_names_the_deployment_with_a_namespace_and_without(
+    tmp_path: Path, namespace: dict[str, str], told: str
+) -> None:
+    """As Prometheus fills it in."""
+    labels = {**namespace, "job": "c"}
+    series = {"connector_schemas_missing": "3x30", "connector_build_info": "1x5 stale"}
+    summaries = {
+        "ConnectorSchemasMissing": f"{told} lacks schemas of the registry",
+        "ConnectorAbsent": f"No connector runs: {told}",
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": f"{name}{{{_joined(labels)}}}", "values": series[name]} for name in series],
+        "alert_rule_test": [
+            {"eval_time": "20m", "alertname": alert, "exp_alerts": [_alert(alert, labels, summary)]}
+            for alert, summary in summaries.items()
+        ],
+    }
+    promtool_passes(tmp_path, {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]})
+
+
+def _alert(alert: str, labels: dict[str, str], summary: str) -> dict[str, dict[str, str]]:
+    told = {**ALERTS[alert]["annotations"], "summary": summary}
+    filled = told["description"].replace("{{ $value }}", "3")
+    told["description"] = filled.replace("{{ with $labels.job }} of {{ . }}{{ end }}", " of c")
+    return {"exp_labels": {**labels, **ALERTS[alert]["labels"]}, "exp_annotations": told}
 
 
 def _expanded(alert: str) -> str:
