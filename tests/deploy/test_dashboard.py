@@ -65,7 +65,7 @@ def test_each_query_is_of_what_was_chosen(query: Query) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "read"), [({}, 3), ({"namespace": "shop"}, 2), ({"namespace": "test"}, 0), ({"namespace": "gone"}, 0)]
+    ("chosen", "read"), [({}, 4), ({"namespace": "shop"}, 2), ({"namespace": "test"}, 0), ({"namespace": "gone"}, 0)]
 )
 def test_partitions_that_are_read_are_those_of_sources(tmp_path: Path, chosen: dict[str, str], read: int) -> None:
     """That of the replays is none; those without a namespace are seen while all are."""
@@ -75,7 +75,7 @@ def test_partitions_that_are_read_are_those_of_sources(tmp_path: Path, chosen: d
         f'{lag}{{namespace="shop",job="c",instance="a",topic="orders",partition="0"}}',
         f'{lag}{{namespace="shop",job="c",instance="a",topic="orders",partition="1"}}',
         f'{lag}{{namespace="test",job="c",instance="b",topic="replays",partition="0"}}',
-        f'{lag}{{job="c",instance="d",topic="orders",partition="0"}}',
+        *(f'{lag}{{job="c",instance="d",topic="orders",partition="{number}"}}' for number in (0, 1)),
         f'{source}{{namespace="shop",job="c",instance="a",topic="orders"}}',
         f'{source}{{namespace="test",job="c",instance="b",topic="orders"}}',
         f'{source}{{job="c",instance="d",topic="orders"}}',

@@ -35,6 +35,7 @@ CHECKS: dict[str, Callable[[Cluster], Iterator[str]]] = {
         security.hardened,
         monitoring.rules,
         monitoring.dashboard,
+        monitoring.pace,
     )
 }
 

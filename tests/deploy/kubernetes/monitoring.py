@@ -1,8 +1,9 @@
-"""Whether the rules and the dashboard in a cluster are those of deploy/prometheus and deploy/grafana."""
+"""Whether a cluster is watched as the README says, by the rules of deploy/prometheus, on deploy/grafana's dashboard."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import yaml
@@ -47,3 +48,12 @@ def dashboard(cluster: Cluster) -> Iterator[str]:
                 yield f"{title(config)}: {name} differs from deploy/grafana/{DASHBOARD.name}"
             if len(text.encode()) > _LARGEST:
                 yield f"{title(config)}: {name} is larger than {_LARGEST} bytes, and can't be applied"
+
+
+def pace(cluster: Cluster) -> Iterator[str]:
+    """Every process is scraped as often as the README says, which the dashboard's rates are made for."""
+    [seconds] = re.findall(r"`/metrics`\s+every\s+(\d+)\s+s\b", (ROOT / "README.md").read_text())
+    for monitor in cluster.of("ServiceMonitor"):
+        for endpoint in monitor["spec"]["endpoints"]:
+            if endpoint.get("interval") != f"{seconds}s":
+                yield f"{title(monitor)}: its interval is {endpoint.get('interval')}, and the README's {seconds}s"

@@ -50,10 +50,15 @@ def extend(folder: Path, *fragments: Mapping[str, Any]) -> None:
 
 def render(folder: Path) -> list[Manifest]:
     """Render a folder as `kubectl apply -k` would. Raise ValueError with what kustomize says against it."""
+    return list(yaml.safe_load_all(rendered_text(folder)))
+
+
+def rendered_text(folder: Path) -> str:
+    """The same, as kustomize prints it."""
     done = subprocess.run([kubectl_path(), "kustomize", folder], check=False, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(done.stderr.strip())
-    return list(yaml.safe_load_all(done.stdout))
+    return done.stdout
 
 
 def secret(folder: Path, namespace: str) -> Manifest:

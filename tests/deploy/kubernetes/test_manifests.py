@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,8 @@ import yaml
 from deploy.kubernetes.checks import CHECKS, problems
 from deploy.kubernetes.cluster import Cluster
 from deploy.kubernetes.prometheus_rule import PROMETHEUS_RULE, prometheus_rule
-from deploy.kubernetes.rendering import EXAMPLES, copy, extend, render, secret
+from deploy.kubernetes.rendering import EXAMPLES, MONITORING, copy, extend, render, rendered_text, secret
+from deploy.rules import ALERTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +94,19 @@ def test_the_operator_s_rules_are_prometheus_own() -> None:
     """The PrometheusRule is made of the rule file; this says how when one of them has changed."""
     made = "PYTHONPATH=tests python -m deploy.kubernetes.prometheus_rule"
     assert PROMETHEUS_RULE.read_text() == prometheus_rule(), made
+
+
+def test_the_runbook_is_given_an_address_as_the_component_says(tmp_path: Path) -> None:
+    """The command in the component's head changes the address of every alert, and nothing else."""
+    folder = copy(tmp_path) / "standalone"
+    extend(folder, MONITORING)
+    [script] = re.findall("sed '(.+)'", PROMETHEUS_RULE.with_name("kustomization.yaml").read_text())
+    before = rendered_text(folder)
+    after = subprocess.run(["sed", script], input=before, check=True, capture_output=True, text=True).stdout
+    pairs = zip(before.splitlines(), after.splitlines(), strict=True)
+    changed = {new.strip() for old, new in pairs if old != new}
+    address = "runbook_url: https://git.example.com/connector/blob/main/deploy/RUNBOOK.md#"
+    assert changed == {address + alert.lower() for alert in ALERTS}
 
 
 def test_the_examples_are_all() -> None:
