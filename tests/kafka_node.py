@@ -79,6 +79,7 @@ def settings(address: str, interface: str, controller_port: int, log_dirs: str) 
         "broker.heartbeat.interval.ms": "500",
         "log.cleaner.backoff.ms": "500",
         "log.retention.check.interval.ms": "500",
+        "log.retention.ms": "-1",  # a record may bear any time; a topic may have a retention of its own
     }
 
 
