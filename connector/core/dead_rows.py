@@ -111,8 +111,8 @@ class Mended:
         of = _family(replay.entity, replay.family) if replay.family else self._row(replay.record)
         if of[-1] is not None:
             asked = self._asked.setdefault(of, [])
-            if asked and replay.leftovers.holds(asked[-1][1]):
-                asked.pop()  # it stands for whatever that one stands for
+            if asked and _stands_for(replay, *asked[-1]):
+                asked.pop()
             asked.append((replay.letters, replay.leftovers))
 
     def covers(self, letter: Letter) -> bool:
@@ -125,6 +125,12 @@ class Mended:
 
     def _row(self, record: Record) -> tuple[str | None, ...]:
         return record.topic, self._names.read(record, self._wire)
+
+
+def _stands_for(replay: Replay, letters: Mapping[int, int], leftovers: Leftovers) -> bool:
+    """Whether it mends whatever that other one mends. Another partition's may be read later, and be older."""
+    reaches = all(end <= replay.letters.get(partition, 0) for partition, end in letters.items())
+    return reaches and replay.leftovers.holds(leftovers)
 
 
 def _mends(letter: Letter, letters: Mapping[int, int], leftovers: Leftovers) -> bool:

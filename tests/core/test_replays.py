@@ -130,6 +130,14 @@ def test_a_replay_mends_the_letters_that_were_there_when_it_was_asked_for() -> N
     assert not mended.covers(_read(_letter(2, key=2)))
 
 
+def test_an_older_replay_that_is_read_later_opens_no_letter() -> None:
+    """The topic of replays has partitions, and no order between them."""
+    mended = Mended(NAMES, Wire(), ())
+    for end in (3, 1):
+        mended.add(_replay(Record("shop.orders", 0, 7, b'{"id":1}', b"{}"), {0: end}))
+    assert [mended.covers(_read(_letter(offset))) for offset in (0, 2, 3)] == [True, True, False]
+
+
 def test_the_letters_of_a_row_are_one_replay() -> None:
     """From the first of its records on it is looked for its newest; a letter without a key names no row."""
     dead = DeadRows(NAMES, Wire(), "group", ())
